@@ -1,0 +1,61 @@
+// The halftone pattern: exact blocks where the estimated, output-weighted attention mass exceeds one tolerance.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "halftone/core/block_mask.hpp"
+#include "halftone/core/landmarks.hpp"
+#include "halftone/core/tensor.hpp"
+
+namespace halftone::patterns {
+
+enum class Aggregation { rms, max, mean };
+
+/// Settings of the pattern.
+struct HalftoneOptions {
+  int micro_block = 16;                        ///< keys per micro-block: 4, 8, 16, 32 or 64
+  int representatives = 16;                    ///< mean queries per query tile: a divisor of block_q
+  Aggregation aggregation = Aggregation::rms;  ///< over the representatives
+  int sink_blocks = 1;                         ///< leading blocks that are always exact
+  int local_blocks = 2;                        ///< blocks before the tile that are always exact, besides the diagonal
+  double tolerance = 0.0;  ///< keep blocks whose score exceeds it; 0: find it from `density`
+  double density = 0.0;    ///< wanted mean density over the call in (0, 1]; 0: use `tolerance`
+  bool landmarks = false;  ///< represent what is left out by block summaries, on gated heads
+};
+
+/// One attention layer of the call. All layers of a call share one tolerance.
+struct HalftoneLayer {
+  const Tensor* q = nullptr;       ///< [batch, heads_q, seq_q, dim]
+  const Tensor* k = nullptr;       ///< [batch, heads_kv, seq_k, dim]
+  const Tensor* v = nullptr;       ///< needed only for landmarks
+  float scale = 0.0f;              ///< 0: 1 / sqrt(dim)
+  std::vector<float> head_weight;  ///< [heads_q] output weight w(l, h); empty: 1
+  std::vector<bool> gate;          ///< [heads_q] landmarks on; empty: on for all when options.landmarks
+};
+
+struct HalftoneSelection {
+  BlockMask mask;
+  std::optional<Landmarks> landmarks;
+};
+
+struct HalftoneResult {
+  std::vector<HalftoneSelection> layers;
+  double tolerance = 0.0;  ///< the one that was applied
+  double density = 0.0;    ///< realised, over all layers
+};
+
+/// Scores of every (head, tile, block), [batch, heads_q, tiles, blocks], before the head weight: the root mean square
+/// (or max, mean) over the tile's representatives of the block softmax of L(q, c), where
+///   L(q, c) = logsumexp over micro-blocks m of c of [ log b + s q.mu_m + kappa(s^2 sum_j q_j^2 d_mj) ].
+/// Zero for blocks that are not visible.
+Array<float> halftone_scores(const HalftoneLayer& layer, const MaskGeometry& geometry, const HalftoneOptions& options);
+
+/// Scores all layers, finds or takes the tolerance, and builds one mask per layer (and landmarks where asked).
+/// Throws InvalidArgument on options out of range, on a density below what the forced near field needs (the message
+/// names that density), and on shapes that do not match the geometry.
+HalftoneResult select_halftone(std::span<const HalftoneLayer> layers, const MaskGeometry& geometry,
+                               const HalftoneOptions& options);
+
+}  // namespace halftone::patterns

@@ -1,0 +1,1 @@
+#include "halftone/patterns/pattern.hpp"
