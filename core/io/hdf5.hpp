@@ -1,0 +1,163 @@
+// HDF5 objects with owned handles, typed reads and writes, and errors that name file and object.
+// Below the typed files (activations.hpp, mask_file.hpp, ...), for those that need another layout.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "halftone/core/dtype.hpp"
+#include "halftone/core/error.hpp"
+#include "halftone/core/tensor.hpp"
+
+namespace halftone::io {
+
+/// Element types of datasets. float16 is a 16-bit IEEE float in the file; bfloat16 is uint16 with the attribute
+/// `encoding` = "bfloat16".
+enum class NumberType : std::uint8_t {
+  float16, bfloat16, float32, float64, int32, int64, uint8, uint16, uint32, uint64
+};
+
+std::string_view name_of(NumberType type);
+std::size_t size_of(NumberType type);
+NumberType number_type(DType dtype);
+
+namespace detail {
+template <class T> struct NumberTypeOf;
+template <> struct NumberTypeOf<float16> { static constexpr NumberType value = NumberType::float16; };
+template <> struct NumberTypeOf<bfloat16> { static constexpr NumberType value = NumberType::bfloat16; };
+template <> struct NumberTypeOf<float> { static constexpr NumberType value = NumberType::float32; };
+template <> struct NumberTypeOf<double> { static constexpr NumberType value = NumberType::float64; };
+template <> struct NumberTypeOf<std::int32_t> { static constexpr NumberType value = NumberType::int32; };
+template <> struct NumberTypeOf<std::int64_t> { static constexpr NumberType value = NumberType::int64; };
+template <> struct NumberTypeOf<std::uint8_t> { static constexpr NumberType value = NumberType::uint8; };
+template <> struct NumberTypeOf<std::uint16_t> { static constexpr NumberType value = NumberType::uint16; };
+template <> struct NumberTypeOf<std::uint32_t> { static constexpr NumberType value = NumberType::uint32; };
+template <> struct NumberTypeOf<std::uint64_t> { static constexpr NumberType value = NumberType::uint64; };
+}  // namespace detail
+
+template <class T>
+inline constexpr NumberType number_type_of = detail::NumberTypeOf<T>::value;
+
+using Shape = std::vector<std::int64_t>;
+
+/// "[2, 3]"; -1 prints as "*".
+std::string to_string(const Shape& shape);
+
+/// What every numeric dataset says about itself.
+struct DatasetInfo {
+  std::string_view units = "1";   ///< "1": a pure number
+  std::string_view description;
+  bool compress = true;           ///< shuffle and deflate, in chunks, for datasets above 64 KiB
+};
+
+/// An open HDF5 handle; closed with the last copy.
+class Handle {
+ public:
+  using Close = int (*)(std::int64_t);
+  Handle() = default;
+  Handle(std::int64_t id, Close close);
+  std::int64_t id() const { return id_ ? *id_ : -1; }
+
+ private:
+  std::shared_ptr<const std::int64_t> id_;
+};
+
+/// What groups and datasets share: a place in a file, and attributes.
+/// Reading an attribute throws FileError when it is missing or of another type.
+class Object {
+ public:
+  const std::string& file() const { return *file_; }  ///< path of the file, for messages
+  const std::string& name() const { return name_; }   ///< path inside the file
+
+  bool has_attribute(const std::string& attribute) const;
+  std::vector<std::string> attributes() const;
+  std::string string_attribute(const std::string& attribute) const;
+  std::int64_t integer_attribute(const std::string& attribute) const;  ///< any integer type, or a boolean
+  double number_attribute(const std::string& attribute) const;         ///< any integer or floating-point type
+
+  void set_string(const std::string& attribute, std::string_view value) const;
+  void set_integer(const std::string& attribute, std::int64_t value) const;
+  void set_unsigned(const std::string& attribute, std::uint64_t value) const;
+  void set_number(const std::string& attribute, double value) const;
+
+  /// Throws FileError "<file>: <what> <name>: <problem>", e.g. "x.h5: dataset /mask/kind: ...".
+  [[noreturn]] virtual void fail(std::string_view problem) const = 0;
+  std::int64_t id() const { return handle_.id(); }  ///< the hid_t
+
+ protected:
+  Object(Handle handle, std::shared_ptr<const std::string> file, std::string name);
+  ~Object() = default;
+
+  Handle handle_;
+  std::shared_ptr<const std::string> file_;
+  std::string name_;
+};
+
+class Dataset final : public Object {
+ public:
+  const Shape& shape() const { return shape_; }
+  std::int64_t size() const;
+  /// The element type; throws FileError for one that is not a NumberType.
+  NumberType type() const;
+  bool is_string() const;
+  std::string type_name() const;  ///< for people: "float16", "string", "compound of 12 bytes"
+
+  /// Throws FileError with both shapes unless they match; -1 stands for any length.
+  const Dataset& require_shape(const Shape& expected) const;
+
+  /// All elements; throws FileError unless the dataset holds exactly that type.
+  template <class T>
+  std::vector<T> read() const {
+    std::vector<T> values(static_cast<std::size_t>(size()));
+    read_into(number_type_of<T>, values.data());
+    return values;
+  }
+  void read_into(NumberType type, void* values) const;
+  std::vector<std::string> read_strings() const;
+
+  [[noreturn]] void fail(std::string_view problem) const override;
+
+ private:
+  friend class Group;
+  Dataset(Handle handle, std::shared_ptr<const std::string> file, std::string name);
+  Shape shape_;
+};
+
+class Group final : public Object {
+ public:
+  bool has(const std::string& child) const;
+  bool is_group(const std::string& child) const;
+  std::vector<std::string> names() const;  ///< children in order of creation where the file keeps it, else by name
+
+  /// Opens a child ("a/b" too); throws FileError when it is missing or something else.
+  Group group(const std::string& child) const;
+  Dataset dataset(const std::string& child) const;
+
+  Group create_group(const std::string& child) const;
+  Dataset write(const std::string& child, NumberType type, const void* values, const Shape& shape,
+                const DatasetInfo& info) const;
+  template <class T>
+  Dataset write(const std::string& child, std::span<const T> values, const Shape& shape, const DatasetInfo& info) const {
+    return write(child, number_type_of<T>, values.data(), shape, info);
+  }
+  Dataset write(const std::string& child, const HostTensor& tensor, const DatasetInfo& info) const;
+  Dataset write_strings(const std::string& child, std::span<const std::string> values,
+                        std::string_view description) const;
+
+  /// A float32, float16 or bfloat16 dataset of four dimensions; throws FileError on other types and shapes.
+  HostTensor read_tensor(const std::string& child, const Shape& expected = {-1, -1, -1, -1}) const;
+
+  [[noreturn]] void fail(std::string_view problem) const override;
+
+ private:
+  friend class FileWriter;
+  friend class FileReader;
+  friend std::string inspect(const std::string& path);
+  Group(Handle handle, std::shared_ptr<const std::string> file, std::string name);
+};
+
+}  // namespace halftone::io
