@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "halftone/core/attention_params.hpp"
 #include "halftone/core/dtype.hpp"
@@ -58,5 +59,9 @@ inline HostTensor to_host(const Tensor& t) { return copy_to<HostTensor>(t); }
 
 /// The tensor in another element type (rounded to nearest even); shares the data when it has that type already.
 HostTensor convert(const HostTensor& tensor, DType dtype);
+
+/// Throws InvalidArgument naming the first element that is infinite or not a number:
+/// "<name> at batch 0, head 1, position 5, dim 3: got nan, expected finite numbers".
+void check_finite(const HostTensor& tensor, std::string_view name);
 
 }  // namespace halftone
