@@ -36,9 +36,9 @@ struct BasicTensor {
   /// The elements as T; throws InvalidArgument when T is not the tensor's element type.
   template <class T>
   Kokkos::View<T****, Kokkos::LayoutRight, Space, Kokkos::MemoryTraits<Kokkos::Unmanaged>> view() const {
+    using Elements = Kokkos::View<T****, Kokkos::LayoutRight, Space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
     if (dtype_of<T> != dtype) throw InvalidArgument("tensor dtype", name_of(dtype), name_of(dtype_of<T>));
-    return {reinterpret_cast<T*>(bytes.data()), static_cast<std::size_t>(shape[0]), static_cast<std::size_t>(shape[1]),
-            static_cast<std::size_t>(shape[2]), static_cast<std::size_t>(shape[3])};
+    return Elements(reinterpret_cast<T*>(bytes.data()), shape[0], shape[1], shape[2], shape[3]);
   }
 };
 
