@@ -1,0 +1,250 @@
+#include "kernels/problem.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "halftone/core/philox.hpp"
+
+namespace halftone::testing {
+namespace {
+
+constexpr int kPadding = 8;              // elements after each row
+constexpr std::int64_t kGuard = 96;      // elements before and after the output
+constexpr std::byte kSentinel{0x7b};
+
+HostArray<float> normals(std::int64_t n, std::uint64_t seed, std::uint64_t stream) {
+  HostArray<float> out("normals", static_cast<std::size_t>(n));
+  const Philox random{seed, stream};
+  for (std::int64_t i = 0; i < n; ++i) out(static_cast<std::size_t>(i)) = random.normal(static_cast<std::uint64_t>(i));
+  return out;
+}
+
+Kokkos::View<std::byte*, HostSpace> stored(const HostArray<float>& values, DType dtype) {
+  Kokkos::View<std::byte*, HostSpace> out("stored", values.extent(0) * size_of(dtype));
+  dispatch_dtype(dtype, [&](auto t) {
+    auto* to = reinterpret_cast<decltype(t)*>(out.data());
+    for (std::size_t i = 0; i < values.extent(0); ++i) to[i] = decltype(t)(values(i));
+  });
+  return out;
+}
+
+Kokkos::View<std::byte*, HostSpace> widened(const Kokkos::View<std::byte*, HostSpace>& bytes, DType dtype) {
+  Kokkos::View<std::byte*, HostSpace> out("widened", bytes.extent(0) / size_of(dtype) * sizeof(float));
+  dispatch_dtype(dtype, [&](auto t) {
+    const auto* from = reinterpret_cast<const decltype(t)*>(bytes.data());
+    auto* to = reinterpret_cast<float*>(out.data());
+    for (std::size_t i = 0; i < out.extent(0) / sizeof(float); ++i) to[i] = static_cast<float>(from[i]);
+  });
+  return out;
+}
+
+template <class T>
+HostArray<T> array_of(const std::vector<T>& values) {
+  HostArray<T> out("array", values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) out(i) = values[i];
+  return out;
+}
+
+}  // namespace
+
+Problem::Problem(const ProblemShape& shape, DType dtype, std::uint64_t seed) : shape_(shape), dtype_(dtype) {
+  const auto total = [&](const std::vector<int>& lengths) {
+    if (!shape.packed) return std::int64_t{shape.batch} * lengths[0];
+    std::int64_t sum = 0;
+    for (int n : lengths) sum += n;
+    return sum;
+  };
+  const auto starts = [](const std::vector<int>& lengths) {
+    std::vector<std::int32_t> out{0};
+    for (int n : lengths) out.push_back(out.back() + n);
+    return array_of(out);
+  };
+  rows_q_ = total(shape.len_q);
+  rows_k_ = total(shape.len_k);
+  longest_q_ = *std::max_element(shape.len_q.begin(), shape.len_q.end());
+  longest_k_ = *std::max_element(shape.len_k.begin(), shape.len_k.end());
+  const std::int64_t width = shape.dim + kPadding;
+  q_ = stored(normals(rows_q_ * shape.heads_q * width, seed, 1), dtype);
+  k_ = stored(normals(rows_k_ * shape.heads_kv * width, seed, 2), dtype);
+  v_ = stored(normals(rows_k_ * shape.heads_kv * width, seed, 3), dtype);
+  if (shape.packed) {
+    starts_q_ = starts(shape.len_q);
+    starts_k_ = starts(shape.len_k);
+  }
+  if (shape.sink) sink_ = normals(shape.heads_q, seed, 4);
+  if (shape.mask != MaskHeads::none) fill_mask(seed);
+  if (shape.landmarks) fill_landmarks(seed);
+}
+
+std::int64_t Problem::sequences() const {
+  return shape_.packed ? static_cast<std::int64_t>(shape_.len_q.size()) : shape_.batch;
+}
+std::int64_t Problem::length_q(std::int64_t b) const {
+  return shape_.packed ? shape_.len_q[static_cast<std::size_t>(b)] : shape_.len_q[0];
+}
+
+// Every row keeps about half of its blocks, one row in eight none; kinds are random sets of flags.
+void Problem::fill_mask(std::uint64_t seed) {
+  const Philox random{seed, 5};
+  HostBlockMask& m = mask_;
+  m.block_q = shape_.block_q;
+  m.block_k = shape_.block_k;
+  m.tiles = static_cast<std::int32_t>((longest_q_ + m.block_q - 1) / m.block_q);
+  m.blocks = static_cast<std::int32_t>((longest_k_ + m.block_k - 1) / m.block_k);
+  m.batch = shape_.mask == MaskHeads::shared ? 1 : static_cast<std::int32_t>(sequences());
+  m.heads = shape_.mask == MaskHeads::per_head ? shape_.heads_q : shape_.mask == MaskHeads::per_group ? shape_.heads_kv : 1;
+  m.window_left = 90;
+  m.window_right = 33;
+  std::vector<std::int64_t> row_ptr{0};
+  std::vector<std::int32_t> col, bits_index;
+  std::vector<std::uint8_t> kind;
+  std::vector<std::uint64_t> bits;
+  std::uint64_t draw = 0;
+  for (int row = 0; row < m.batch * m.heads * m.tiles; ++row) {
+    const bool empty = random.below(draw++, 8) == 0;
+    for (std::int32_t block = 0; block < m.blocks; ++block) {
+      if (empty || random.below(draw++, 2)) continue;
+      const auto flags = static_cast<std::uint8_t>(random.below(draw++, 16));
+      col.push_back(block);
+      kind.push_back(flags);
+      bits_index.push_back(-1);
+      if (!(flags & kBlockBits)) continue;
+      const std::size_t words = static_cast<std::size_t>(m.block_q * (m.block_k / 64));
+      bits_index.back() = static_cast<std::int32_t>(bits.size() / words);
+      for (std::size_t w = 0; w < words; ++w) {
+        const Philox::Words r = random(draw++);
+        bits.push_back(std::uint64_t{r.w[0]} << 32 | r.w[1]);
+      }
+    }
+    row_ptr.push_back(static_cast<std::int64_t>(col.size()));
+  }
+  m.row_ptr = array_of(row_ptr);
+  m.col_idx = array_of(col);
+  m.kind = array_of(kind);
+  m.bits_index = array_of(bits_index);
+  m.bits = array_of(bits);
+}
+
+void Problem::fill_landmarks(std::uint64_t seed) {
+  const std::int64_t blocks = (longest_k_ + shape_.block_k - 1) / shape_.block_k;
+  const std::int64_t tiles = (longest_q_ + shape_.block_q - 1) / shape_.block_q;
+  landmark_key_ = stored(normals(sequences() * shape_.heads_kv * blocks * shape_.dim, seed, 6), dtype_);
+  landmark_value_ = stored(normals(sequences() * shape_.heads_kv * blocks * shape_.dim, seed, 7), dtype_);
+  bias_ = normals(sequences() * shape_.heads_q * tiles * blocks, seed, 8);
+  const Philox random{seed, 9};
+  for (std::size_t i = 0; i < bias_.extent(0); ++i)
+    bias_(i) = random.below(i, 2) ? bias_(i) + 2.0f : -std::numeric_limits<float>::infinity();
+}
+
+Problem Problem::in_float32() const {
+  Problem wide = *this;
+  for (Bytes* bytes : {&wide.q_, &wide.k_, &wide.v_, &wide.landmark_key_, &wide.landmark_value_})
+    *bytes = widened(*bytes, dtype_);
+  wide.dtype_ = DType::float32;
+  return wide;
+}
+
+template <class Space>
+Outputs Problem::run(KernelFunction kernel) const {
+  const auto copy = [](const auto& view) { return Kokkos::create_mirror_view_and_copy(Space{}, view); };
+  const auto q = copy(q_), k = copy(k_), v = copy(v_), landmark_key = copy(landmark_key_), landmark_value = copy(landmark_value_);
+  const auto bias = copy(bias_), sink = copy(sink_);
+  const auto starts_q = copy(starts_q_), starts_k = copy(starts_k_);
+  const auto row_ptr = copy(mask_.row_ptr);
+  const auto col = copy(mask_.col_idx), bits_index = copy(mask_.bits_index);
+  const auto kind = copy(mask_.kind);
+  const auto bits = copy(mask_.bits);
+
+  const std::int64_t width = shape_.dim + kPadding, row = shape_.heads_q * width, used = rows_q_ * row;
+  Bytes o_host("o", static_cast<std::size_t>(used + 2 * kGuard) * size_of(dtype_));
+  for (std::size_t i = 0; i < o_host.extent(0); ++i) o_host(i) = kSentinel;
+  Kokkos::View<std::byte*, Space> o("o", o_host.extent(0));
+  Kokkos::deep_copy(o, o_host);
+  const std::size_t rows = static_cast<std::size_t>(rows_q_ * shape_.heads_q);
+  const Kokkos::View<float*, Space> lse("lse", rows), far("far", rows);
+
+  AttentionParams p;
+  p.q = q.data();
+  p.k = k.data();
+  p.v = v.data();
+  p.o = o.data() + kGuard * static_cast<std::int64_t>(size_of(dtype_));
+  p.lse = lse.data();
+  p.far_mass = far.data();
+  p.q_stride = p.o_stride = {longest_q_ * row, width, row};
+  p.k_stride = p.v_stride = {longest_k_ * shape_.heads_kv * width, width, shape_.heads_kv * width};
+  if (shape_.packed) {
+    p.cu_seqlens_q = starts_q.data();
+    p.cu_seqlens_k = starts_k.data();
+    p.total_q = rows_q_;
+  }
+  if (shape_.sink) p.sink = sink.data();
+  if (shape_.mask != MaskHeads::none) {
+    p.mask = mask_.view();
+    p.mask.row_ptr = row_ptr.data();
+    p.mask.col_idx = col.data();
+    p.mask.kind = kind.data();
+    p.mask.bits_index = bits_index.data();
+    p.mask.bits = bits.data();
+  }
+  if (shape_.landmarks) {
+    p.landmarks.key = landmark_key.data();
+    p.landmarks.value = landmark_value.data();
+    p.landmarks.bias = bias.data();
+    p.landmarks.block_q = shape_.block_q;
+    p.landmarks.tiles = static_cast<std::int32_t>((longest_q_ + shape_.block_q - 1) / shape_.block_q);
+    p.landmarks.blocks = static_cast<std::int32_t>((longest_k_ + shape_.block_k - 1) / shape_.block_k);
+  }
+  p.seq_q = longest_q_;
+  p.seq_k = longest_k_;
+  p.batch = static_cast<std::int32_t>(sequences());
+  p.heads_q = shape_.heads_q;
+  p.heads_kv = shape_.heads_kv;
+  p.dim = shape_.dim;
+  p.scale = 1.0f / std::sqrt(static_cast<float>(shape_.dim));
+  p.dtype = dtype_;
+  p.causal = shape_.causal;
+  kernel(p);
+  Kokkos::fence();
+  Kokkos::deep_copy(o_host, o);
+
+  Outputs out;
+  std::vector<bool> is_output(static_cast<std::size_t>(used + 2 * kGuard), false);
+  const HostArray<float> lse_host("lse", rows), far_host("far", rows);
+  Kokkos::deep_copy(lse_host, lse);
+  Kokkos::deep_copy(far_host, far);
+  const Bytes wide = widened(o_host, dtype_);
+  const auto* values = reinterpret_cast<const float*>(wide.data());
+  std::int64_t begin = 0;
+  for (std::int64_t b = 0; b < sequences(); ++b, begin += length_q(b - 1))
+    for (std::int64_t h = 0; h < shape_.heads_q; ++h)
+      for (std::int64_t i = 0; i < length_q(b); ++i) {
+        for (std::int64_t d = 0; d < shape_.dim; ++d) {
+          const std::int64_t at = kGuard + (begin + i) * row + h * width + d;
+          is_output[static_cast<std::size_t>(at)] = true;
+          out.o.push_back(values[at]);
+        }
+        const auto at = static_cast<std::size_t>(lse_index(p, b, h, begin, i));
+        out.lse.push_back(lse_host(at));
+        out.far_mass.push_back(far_host(at));
+      }
+  for (std::size_t i = 0; i < is_output.size(); ++i)
+    for (std::size_t byte = 0; byte < size_of(dtype_) && !is_output[i]; ++byte)
+      out.guards_intact = out.guards_intact && o_host(i * size_of(dtype_) + byte) == kSentinel;
+  return out;
+}
+
+Outputs Problem::run_on_host(KernelFunction kernel) const { return run<HostSpace>(kernel); }
+Outputs Problem::run_on_device(KernelFunction kernel) const { return run<MemSpace>(kernel); }
+
+double relative_error(const std::vector<float>& a, const std::vector<float>& b) {
+  double difference = 0.0, norm = 0.0;
+  for (std::size_t i = 0; i < b.size(); ++i) {
+    const double x = a[i], y = b[i];
+    difference += (x - y) * (x - y);
+    norm += y * y;
+  }
+  return norm > 0.0 ? std::sqrt(difference / norm) : std::sqrt(difference);
+}
+
+}  // namespace halftone::testing
