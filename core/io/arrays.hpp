@@ -51,14 +51,23 @@ struct Table {
   const Column& column(std::string_view name) const;
 };
 
-/// Each column as a 1-D dataset of the group. Throws InvalidArgument: columns of different lengths, a name twice.
+/// Throws InvalidArgument: columns of different lengths, a name twice.
+void validate(const Table& table);
+/// Each column as a 1-D dataset of the group. Throws what validate() does.
 void write_table(const Group& group, const Table& table);
-/// Every dataset of the group as a column (float32 as double, integers as int64). Throws FileError: a dataset that is
-/// not 1-D, is of another length or type.
+/// Every dataset of the group as a column (floating point as double, integers as int64). Throws FileError: a dataset that
+/// is not 1-D, is of another length or type.
 Table read_table(const Group& group);
 
 /// Throws InvalidArgument when the values do not fill the shape.
+void validate(const NamedArray& array);
+/// Writes the array without its axes. Throws what validate() does.
 void write_array(const Group& group, const NamedArray& array);
 NamedArray read_array(const Group& group, const std::string& name);
+
+void write_axis(const Group& group, const Axis& axis);
+Axis read_axis(const Group& group, const std::string& name);
+/// Attaches the array's axes, datasets of `axes`, to the dimensions of its dataset in `arrays`.
+void attach_axes(const Group& arrays, const NamedArray& array, const Group& axes);
 
 }  // namespace halftone::io

@@ -32,9 +32,11 @@ class FileWriter {
   std::unique_ptr<State> state_;
 };
 
-/// An open file of a given kind.
-/// Throws FileError: missing file, no permission, not an HDF5 file, truncated, not a halftone file, unknown major
-/// version, another kind.
+/// The root of any HDF5 file, read-only. Throws FileError: missing file, no permission, not an HDF5 file, truncated.
+Group open_file(const std::string& path);
+
+/// An open halftone file of a given kind.
+/// Throws FileError: open_file's reasons, not a halftone file, unknown major version, another kind.
 class FileReader {
  public:
   FileReader(const std::string& path, std::string_view kind);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -77,6 +78,7 @@ class Object {
   std::vector<std::string> attributes() const;
   std::string string_attribute(const std::string& attribute) const;
   std::int64_t integer_attribute(const std::string& attribute) const;  ///< any integer type, or a boolean
+  std::uint64_t unsigned_attribute(const std::string& attribute) const;
   double number_attribute(const std::string& attribute) const;         ///< any integer or floating-point type
 
   void set_string(const std::string& attribute, std::string_view value) const;
@@ -85,14 +87,15 @@ class Object {
   void set_number(const std::string& attribute, double value) const;
 
   /// Throws FileError "<file>: <what> <name>: <problem>", e.g. "x.h5: dataset /mask/kind: ...".
-  [[noreturn]] virtual void fail(std::string_view problem) const = 0;
+  [[noreturn]] void fail(std::string_view problem) const;
   std::int64_t id() const { return handle_.id(); }  ///< the hid_t
 
  protected:
-  Object(Handle handle, std::shared_ptr<const std::string> file, std::string name);
-  ~Object() = default;
+  /// `what`: "group" or "dataset", for messages.
+  Object(const char* what, Handle handle, std::shared_ptr<const std::string> file, std::string name);
 
   Handle handle_;
+  const char* what_;
   std::shared_ptr<const std::string> file_;
   std::string name_;
 };
@@ -101,10 +104,11 @@ class Dataset final : public Object {
  public:
   const Shape& shape() const { return shape_; }
   std::int64_t size() const;
-  /// The element type; throws FileError for one that is not a NumberType.
-  NumberType type() const;
   bool is_string() const;
+  bool is_integer() const;  ///< bfloat16 is not
   std::string type_name() const;  ///< for people: "float16", "string", "compound of 12 bytes"
+  /// Throws FileError with both types unless it is one of `accepted`.
+  NumberType require_type(std::initializer_list<NumberType> accepted) const;
 
   /// Throws FileError with both shapes unless they match; -1 stands for any length.
   const Dataset& require_shape(const Shape& expected) const;
@@ -117,20 +121,28 @@ class Dataset final : public Object {
     return values;
   }
   void read_into(NumberType type, void* values) const;
+  /// All elements of any integer or floating-point type, converted.
+  std::vector<double> read_doubles() const;
+  /// All elements of any integer type, converted.
+  std::vector<std::int64_t> read_integers() const;
   std::vector<std::string> read_strings() const;
-
-  [[noreturn]] void fail(std::string_view problem) const override;
 
  private:
   friend class Group;
   Dataset(Handle handle, std::shared_ptr<const std::string> file, std::string name);
+  bool is_bfloat16() const;
+  void read_converted(std::int64_t memory_type, void* values) const;
+
   Shape shape_;
 };
 
 class Group final : public Object {
  public:
+  Group(Handle handle, std::shared_ptr<const std::string> file, std::string name);
+
   bool has(const std::string& child) const;
   bool is_group(const std::string& child) const;
+  bool is_dataset(const std::string& child) const;
   std::vector<std::string> names() const;  ///< children in order of creation where the file keeps it, else by name
 
   /// Opens a child ("a/b" too); throws FileError when it is missing or something else.
@@ -151,13 +163,9 @@ class Group final : public Object {
   /// A float32, float16 or bfloat16 dataset of four dimensions; throws FileError on other types and shapes.
   HostTensor read_tensor(const std::string& child, const Shape& expected = {-1, -1, -1, -1}) const;
 
-  [[noreturn]] void fail(std::string_view problem) const override;
-
  private:
-  friend class FileWriter;
-  friend class FileReader;
-  friend std::string inspect(const std::string& path);
-  Group(Handle handle, std::shared_ptr<const std::string> file, std::string name);
+  Dataset create_dataset(const std::string& child, std::int64_t type, const Shape& shape, bool compress,
+                         const void* values) const;
 };
 
 }  // namespace halftone::io
