@@ -1,0 +1,128 @@
+#include "halftone/patterns/halftone/halftone.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "halftone/core/error.hpp"
+#include "halftone/patterns/halftone/checks.hpp"
+#include "halftone/patterns/halftone/landmarks.hpp"
+#include "halftone/patterns/halftone/scores.hpp"
+#include "halftone/patterns/halftone/selection.hpp"
+#include "halftone/patterns/halftone/statistics.hpp"
+
+namespace halftone::patterns {
+namespace {
+
+using detail::NearField;
+
+Array<float> score_layer(const HalftoneLayer& layer, const MaskGeometry& geometry, const HalftoneOptions& options) {
+  const float scale = layer.scale != 0.0f ? layer.scale : 1.0f / std::sqrt(static_cast<float>(layer.q->shape[3]));
+  const detail::KeyStatistics statistics = detail::key_statistics(*layer.k, geometry, options.micro_block);
+  return detail::score_blocks(*layer.q, statistics, geometry, scale, options.representatives, options.aggregation);
+}
+
+// One value per query head on the device; `values` empty: 1 for all.
+template <class T, class Values>
+Array<T> per_head(const Values& values, std::int32_t heads, const char* label) {
+  Array<T> result(uninitialized(label), heads);
+  const auto host = Kokkos::create_mirror_view(result);
+  for (std::int32_t h = 0; h < heads; ++h) host(h) = values.empty() ? T{1} : static_cast<T>(values[h]);
+  Kokkos::deep_copy(result, host);
+  return result;
+}
+
+Array<float> prioritise_layer(const HalftoneLayer& layer, const NearField& near, const HalftoneOptions& options,
+                              const std::string& name) {
+  const Array<float> priorities = score_layer(layer, near.geometry, options);
+  const auto weight = per_head<float>(layer.head_weight, near.geometry.heads, "halftone::halftone::head_weight");
+  const std::int64_t not_finite = detail::prioritise(priorities, weight, near);
+  if (not_finite > 0)
+    throw InvalidArgument(name + " q and k", fmt::format("{} block scores that are not finite", not_finite),
+                          "finite numbers, of a size that float32 products hold");
+  return priorities;
+}
+
+// The tolerance at which the kept blocks, forced ones included, come closest to the density from below.
+float solve_tolerance(std::span<const Array<float>> priorities, double density, std::int64_t visible,
+                      std::int64_t forced) {
+  const auto total = static_cast<double>(visible * static_cast<std::int64_t>(priorities.size()));
+  const auto near_field = forced * static_cast<std::int64_t>(priorities.size());
+  // The slack makes 0.3 of 10 blocks 3, though 0.3 * 10 may be a rounding below.
+  const auto budget = static_cast<std::int64_t>(std::floor(density * total * (1.0 + 1e-12)));
+  if (budget < near_field)
+    throw InvalidArgument("density", fmt::format("{}", density),
+                          fmt::format("at least {:.6f}, what the sink blocks, the diagonal and the local blocks need",
+                                      std::ceil(static_cast<double>(near_field) / total * 1e6) / 1e6));
+  return detail::find_tolerance(priorities, budget - near_field);
+}
+
+std::string to_json(const HalftoneOptions& o, float tolerance) {
+  const char* aggregation[] = {"rms", "max", "mean"};
+  return nlohmann::json{{"micro_block", o.micro_block},
+                        {"representatives", o.representatives},
+                        {"aggregation", aggregation[static_cast<int>(o.aggregation)]},
+                        {"sink_blocks", o.sink_blocks},
+                        {"local_blocks", o.local_blocks},
+                        {"tolerance", tolerance},
+                        {"density", o.density},
+                        {"landmarks", o.landmarks}}
+      .dump();
+}
+
+}  // namespace
+
+Array<float> halftone_scores(const HalftoneLayer& layer, const MaskGeometry& geometry, const HalftoneOptions& options) {
+  detail::check_geometry(geometry);
+  detail::check_options(options, geometry);
+  detail::check_layer(layer, geometry, "layer");
+  return score_layer(layer, geometry, options);
+}
+
+HalftoneResult select_halftone(std::span<const HalftoneLayer> layers, const MaskGeometry& geometry,
+                               const HalftoneOptions& options) {
+  detail::check_geometry(geometry);
+  detail::check_options(options, geometry);
+  detail::check_budget(options);
+  if (layers.empty()) throw InvalidArgument("layers", "none", "at least one");
+  const auto name = [](std::size_t l) { return fmt::format("layer {}", l); };
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    detail::check_layer(layers[l], geometry, name(l));
+    if (detail::wants_landmarks(layers[l], options) && !layers[l].v)
+      throw InvalidArgument(name(l) + " v", "a null pointer", "a tensor, which landmarks summarise");
+  }
+
+  const NearField near{geometry, options.sink_blocks, options.local_blocks};
+  const std::int64_t visible = count_visible_blocks(geometry);
+  std::vector<Array<float>> priorities;
+  for (std::size_t l = 0; l < layers.size(); ++l)
+    priorities.push_back(prioritise_layer(layers[l], near, options, name(l)));
+  const float tolerance = options.density > 0.0 ? solve_tolerance(priorities, options.density, visible,
+                                                                  detail::count_forced_blocks(near))
+                                                : static_cast<float>(options.tolerance);
+
+  HalftoneResult result;
+  result.tolerance = tolerance;
+  std::int64_t kept = 0;
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const HalftoneLayer& layer = layers[l];
+    HalftoneSelection selection;
+    selection.mask = detail::select_blocks(priorities[l], tolerance, geometry, visible);
+    selection.mask.pattern = "halftone";
+    selection.mask.parameters = to_json(options, tolerance);
+    if (detail::wants_landmarks(layer, options)) {
+      const auto gate = per_head<std::uint8_t>(layer.gate, geometry.heads, "halftone::halftone::gate");
+      selection.landmarks = detail::make_landmarks(*layer.k, *layer.v, priorities[l], tolerance, gate, geometry);
+    }
+    kept += selection.mask.kept();
+    priorities[l] = {};  // a score matrix is the largest thing here
+    result.layers.push_back(std::move(selection));
+  }
+  const std::int64_t total = visible * static_cast<std::int64_t>(layers.size());
+  result.density = total > 0 ? static_cast<double>(kept) / static_cast<double>(total) : 0.0;
+  return result;
+}
+
+}  // namespace halftone::patterns

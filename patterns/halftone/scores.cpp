@@ -1,0 +1,192 @@
+#include "halftone/patterns/halftone/scores.hpp"
+
+#include "halftone/core/fast_math.hpp"
+#include "halftone/patterns/halftone/rows.hpp"
+
+namespace halftone::patterns::detail {
+namespace {
+
+constexpr int kThreads = is_host_space<ExecSpace> ? 1 : 128;
+constexpr std::size_t kFastScratch = 32 * 1024;
+
+// The register tile of the score product: representatives x blocks. A CPU thread takes a whole panel of blocks in its
+// vector registers (16 accumulators with AVX-512), a GPU thread one block of it.
+constexpr int kRows = 8;
+constexpr int kLanes = is_host_space<ExecSpace> ? kPanel : 1;
+constexpr std::int64_t kGroups = kPanel / kLanes;
+
+using Team = Kokkos::TeamPolicy<ExecSpace>::member_type;
+using Scratch = Kokkos::View<float*, ExecSpace::scratch_memory_space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+
+// sum[r][l] = sum over dimensions j of rows[j, r] * panel[j, l].
+HALFTONE_FUNCTION inline void multiply_panel(const float* rows, std::int64_t row_stride, const float* panel,
+                                             std::int64_t dim, float (&sum)[kRows][kLanes]) {
+  float acc[kRows][kLanes] = {};  // a local the compiler keeps in registers
+  for (std::int64_t j = 0; j < dim; ++j)
+    for (int r = 0; r < kRows; ++r)
+      for (int l = 0; l < kLanes; ++l)
+        acc[r][l] = multiply_add(rows[j * row_stride + r], panel[j * kPanel + l], acc[r][l]);
+  for (int r = 0; r < kRows; ++r)
+    for (int l = 0; l < kLanes; ++l) sum[r][l] = acc[r][l];
+}
+
+}  // namespace
+
+/// One team per (sequence, head, query tile): representatives, log-mass of every visible block for each of them,
+/// softmax over the blocks, aggregation over the representatives.
+template <class T>
+struct ScoreTiles {
+  const T* q;
+  RowLayout layout;
+  KeyStatistics statistics;
+  MaskGeometry geometry;
+  float scale;
+  int representatives;
+  std::int64_t padded;  // representatives rounded up to kRows
+  Aggregation aggregation;
+  Array<float> scores;
+  int query_level;  // of scratch memory
+
+  HALFTONE_FUNCTION std::int64_t mass_stride() const { return std::int64_t{statistics.panels} * kPanel; }
+
+  HALFTONE_FUNCTION void operator()(const Team& team) const {
+    const std::int64_t tiles = geometry.tiles(), blocks = geometry.blocks();
+    const std::int64_t tile = tiles - 1 - team.league_rank() % tiles;  // the longest rows first
+    const std::int64_t head = team.league_rank() / tiles % geometry.heads;
+    const std::int64_t b = team.league_rank() / tiles / geometry.heads;
+    const std::int64_t visible = geometry.visible_blocks(b, tile);
+    float* row = scores.data() + ((b * geometry.heads + head) * tiles + tile) * blocks;
+    Kokkos::parallel_for(Kokkos::TeamThreadRange(team, visible, blocks), [&](const std::int64_t c) { row[c] = 0.0f; });
+    if (visible == 0) return;
+
+    // Runs of consecutive queries; in the last tile only those that hold a query.
+    const std::int64_t run = geometry.block_q / representatives, left = geometry.len_q(b) - tile * geometry.block_q;
+    const int runs = static_cast<int>(left < geometry.block_q ? (left + run - 1) / run : representatives);
+    const Scratch queries(team.team_scratch(query_level), 2 * layout.dim * padded);
+    const Scratch mass(team.team_scratch(1), padded * mass_stride());
+    const Scratch inverse_sum(team.team_scratch(1), padded);
+
+    average_queries(team, q + layout.offset(b, head) + tile * geometry.block_q * layout.dim, left, run, queries);
+    team.team_barrier();
+    estimate_log_mass(team, b, head / (geometry.heads / statistics.heads_kv), runs, visible, queries, mass);
+    team.team_barrier();
+    for (int r = 0; r < runs; ++r) exponentiate(team, visible, mass.data() + r * mass_stride(), &inverse_sum(r));
+    team.team_barrier();
+    Kokkos::parallel_for(Kokkos::TeamThreadRange(team, visible),
+                         [&](const std::int64_t c) { row[c] = aggregate(mass.data() + c, inverse_sum.data(), runs); });
+  }
+
+ private:
+  // queries: [2, dim, padded], scale * mean query of each run and its square; zero for runs without queries.
+  HALFTONE_FUNCTION void average_queries(const Team& team, const T* rows, std::int64_t left, std::int64_t run,
+                                         const Scratch& queries) const {
+    const int chunks = column_chunks(layout.dim);
+    Kokkos::parallel_for(Kokkos::TeamThreadRange(team, padded * chunks), [&](const std::int64_t i) {
+      const std::int64_t r = i / chunks, column = i % chunks * kColumns;
+      const int columns = static_cast<int>(layout.dim - column < kColumns ? layout.dim - column : kColumns);
+      const std::int64_t rest = r < representatives ? left - r * run : 0, count = rest < run ? rest : run;
+      float mean[kColumns] = {};
+      if (count > 0) mean_of_rows(rows + r * run * layout.dim + column, count, layout.dim, columns, mean);
+      for (int c = 0; c < columns; ++c) {
+        const float x = scale * mean[c];
+        queries((column + c) * padded + r) = x;
+        queries((layout.dim + column + c) * padded + r) = x * x;
+      }
+    });
+  }
+
+  // mass: [padded, panels * kPanel], the log-mass L(q, c) of every block of the visible panels.
+  HALFTONE_FUNCTION void estimate_log_mass(const Team& team, std::int64_t b, std::int64_t head_kv, int runs,
+                                           std::int64_t visible, const Scratch& queries, const Scratch& mass) const {
+    const std::int64_t panels = (visible + kPanel - 1) / kPanel, row_groups = (runs + kRows - 1) / kRows;
+    const std::int64_t dim = layout.dim;
+    Kokkos::parallel_for(Kokkos::TeamThreadRange(team, panels * row_groups * kGroups), [&](const std::int64_t i) {
+      const std::int64_t lane = i % kGroups * kLanes, r0 = i / kGroups % row_groups * kRows;
+      const std::int64_t panel = i / kGroups / row_groups;
+      // The logsumexp over the micro-blocks, online: sum * e^peak.
+      float peak[kRows][kLanes], sum[kRows][kLanes];
+      for (std::int64_t m = 0; m < statistics.micro; ++m) {
+        const float* moments = statistics.moments.data() + statistics.moments_at(b, head_kv, panel, m) + lane;
+        const float* log_count = statistics.log_count.data() + statistics.log_count_at(b, panel, m) + lane;
+        float logit[kRows][kLanes], variance[kRows][kLanes];
+        multiply_panel(queries.data() + r0, padded, moments, dim, logit);
+        multiply_panel(queries.data() + dim * padded + r0, padded, moments + dim * kPanel, dim, variance);
+        for (int r = 0; r < kRows; ++r)
+          for (int l = 0; l < kLanes; ++l) {
+            const float cap = log_count[l] > 0.0f ? log_count[l] : 0.0f;
+            const float x = log_count[l] + logit[r][l] + kappa(variance[r][l], cap);
+            const float old = m == 0 ? kNoKeys : peak[r][l], top = x > old ? x : old;
+            const float carried = m == 0 ? 0.0f : sum[r][l] * fast_exp(old - top);
+            sum[r][l] = carried + fast_exp(x - top);
+            peak[r][l] = top;
+          }
+      }
+      for (int r = 0; r < kRows; ++r)
+        for (int l = 0; l < kLanes; ++l)
+          mass((r0 + r) * mass_stride() + panel * kPanel + lane + l) = peak[r][l] + std::log(sum[r][l]);
+    });
+  }
+
+  // The softmax over the visible blocks, up to the factor 1 / sum.
+  HALFTONE_FUNCTION void exponentiate(const Team& team, std::int64_t visible, float* mass, float* inverse_sum) const {
+    float peak;
+    Kokkos::parallel_reduce(
+        Kokkos::TeamThreadRange(team, visible),
+        [&](const std::int64_t c, float& top) { top = mass[c] > top ? mass[c] : top; }, Kokkos::Max<float>(peak));
+    float sum = 0.0f;
+    Kokkos::parallel_reduce(
+        Kokkos::TeamThreadRange(team, visible),
+        [&](const std::int64_t c, float& part) {
+          mass[c] = fast_exp(mass[c] - peak);
+          part += mass[c];
+        },
+        sum);
+    Kokkos::single(Kokkos::PerTeam(team), [&] { *inverse_sum = 1.0f / sum; });
+  }
+
+  // `mass` is one block's column. Relative to the largest share, so that squares of small shares do not vanish.
+  HALFTONE_FUNCTION float aggregate(const float* mass, const float* inverse_sum, int runs) const {
+    float top = 0.0f;
+    for (int r = 0; r < runs; ++r) {
+      const float share = mass[r * mass_stride()] * inverse_sum[r];
+      top = share > top || share != share ? share : top;  // NaN stays
+    }
+    if (aggregation == Aggregation::max || !(top > 0.0f)) return top;
+    float total = 0.0f;
+    for (int r = 0; r < runs; ++r) {
+      const float ratio = mass[r * mass_stride()] * inverse_sum[r] / top;
+      total += aggregation == Aggregation::rms ? ratio * ratio : ratio;
+    }
+    total /= static_cast<float>(runs);
+    return top * (aggregation == Aggregation::rms ? std::sqrt(total) : total);
+  }
+};
+
+template <class T>
+void run_score_tiles(ScoreTiles<T> kernel) {
+  const int teams = static_cast<int>(kernel.geometry.rows());
+  auto policy = Kokkos::TeamPolicy<ExecSpace>(teams, kThreads);
+  const std::size_t queries = Scratch::shmem_size(2 * kernel.layout.dim * kernel.padded);
+  const std::size_t mass = Scratch::shmem_size(kernel.padded * kernel.mass_stride()) + Scratch::shmem_size(kernel.padded);
+  // Queries that would crowd other teams out of the fast scratch memory share the large one.
+  const bool fast = queries <= kFastScratch;
+  kernel.query_level = fast ? 0 : 1;
+  policy.set_scratch_size(0, Kokkos::PerTeam(fast ? queries : 0));
+  policy.set_scratch_size(1, Kokkos::PerTeam(fast ? mass : mass + queries));
+  Kokkos::parallel_for("halftone::halftone::scores", policy, kernel);
+}
+
+Array<float> score_blocks(const Tensor& q, const KeyStatistics& statistics, const MaskGeometry& geometry, float scale,
+                          int representatives, Aggregation aggregation) {
+  Array<float> scores(uninitialized("halftone::halftone::scores"), geometry.rows() * geometry.blocks());
+  const RowLayout layout(q, geometry.cu_seqlens_q);
+  const std::int64_t padded = (representatives + kRows - 1) / kRows * kRows;
+  dispatch_dtype(q.dtype, [&](auto type) {
+    using T = decltype(type);
+    run_score_tiles(ScoreTiles<T>{static_cast<const T*>(q.data()), layout, statistics, geometry, scale, representatives,
+                                  padded, aggregation, scores, 0});
+  });
+  return scores;
+}
+
+}  // namespace halftone::patterns::detail
