@@ -8,6 +8,9 @@ include(HalftoneKokkos)
 
 find_package(HDF5 REQUIRED COMPONENTS C HL)
 find_package(fmt REQUIRED)
+if(Kokkos_ENABLE_CUDA)  # fmt 9 denies nvcc, which compiles everything then, the constexpr that its own consteval needs
+  target_compile_definitions(fmt::fmt INTERFACE FMT_USE_CONSTEXPR=1)
+endif()
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(PNG REQUIRED)
