@@ -36,9 +36,9 @@ struct Philox {
     return {{c0, c1, c2, c3}};
   }
 
-  /// Uniform in (0, 1), 24 bits.
+  /// Uniform in (0, 1): the middles of 2^23 equal intervals, which float holds exactly.
   HALFTONE_FUNCTION static float to_unit(std::uint32_t word) {
-    return (static_cast<float>(word >> 8) + 0.5f) * 0x1.0p-24f;
+    return (static_cast<float>(word >> 9) + 0.5f) * 0x1.0p-23f;
   }
 
   /// Uniform in (0, 1) for this index.
