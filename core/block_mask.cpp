@@ -69,7 +69,12 @@ void validate(const HostBlockMask& m) {
             std::to_string(m.row_ptr(row + 1)), fmt::format("at least row_ptr[{}] = {}", row, m.row_ptr(row)));
   require_equal(m.row_ptr(rows), nnz, "mask row_ptr's last entry");
   const std::int64_t words_per_block = std::int64_t{m.block_q} * (m.block_k / 64);
-  const std::int64_t bit_blocks = static_cast<std::int64_t>(m.bits.extent(0)) / words_per_block;
+  const auto indices = static_cast<std::int64_t>(m.bits_index.extent(0));
+  const auto words = static_cast<std::int64_t>(m.bits.extent(0)), bit_blocks = words / words_per_block;
+  require(indices == 0 || indices == nnz, "mask bits_index length", std::to_string(indices),
+          fmt::format("0 or {}", nnz));
+  require(words % words_per_block == 0, "mask bits length", std::to_string(words),
+          fmt::format("a multiple of {}", words_per_block));
   for (std::int64_t row = 0; row < rows; ++row)
     for (std::int64_t e = m.row_ptr(row); e < m.row_ptr(row + 1); ++e) {
       const std::int32_t col = m.col_idx(e);
@@ -79,7 +84,7 @@ void validate(const HostBlockMask& m) {
               "columns ascending within a row");
       require(m.kind(e) < 16, fmt::format("mask kind[{}]", e), std::to_string(m.kind(e)), "a set of flags below 16");
       if (m.kind(e) & kBlockBits) {
-        const std::int64_t index = e < static_cast<std::int64_t>(m.bits_index.extent(0)) ? m.bits_index(e) : -1;
+        const std::int64_t index = indices > 0 ? m.bits_index(e) : -1;
         require(index >= 0 && index < bit_blocks, fmt::format("mask bits_index[{}]", e), std::to_string(index),
                 fmt::format("0 to {}", bit_blocks - 1));
       }

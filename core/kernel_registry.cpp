@@ -18,7 +18,8 @@ const KernelEntry& choose_kernel(std::span<const KernelEntry> table, const Atten
     if (refusal.empty()) return entry;
     refusals += fmt::format("{}{}: {}", refusals.empty() ? "" : "; ", entry.name, refusal);
   }
-  if (refusals.empty()) throw InvalidArgument("kernel", name, names.empty() ? "no kernel was built" : "auto, " + names);
+  if (table.empty()) throw Unsupported("no kernel was built");
+  if (refusals.empty()) throw InvalidArgument("kernel", name, "auto, " + names);
   throw Unsupported("no kernel serves the request: " + refusals);
 }
 
