@@ -23,7 +23,7 @@ function(halftone_compile_options target)
   endif()
 endfunction()
 
-set(HALFTONE_HEADER_FOLDERS core patterns kernels eval)
+set(HALFTONE_HEADER_FOLDERS core patterns kernels cuda_specialized eval)
 file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/include/halftone)
 foreach(folder IN LISTS HALFTONE_HEADER_FOLDERS)
   file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${folder} ${PROJECT_BINARY_DIR}/include/halftone/${folder} SYMBOLIC)

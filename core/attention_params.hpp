@@ -41,7 +41,7 @@ struct AttentionParams {
 
   const std::int32_t* cu_seqlens_q = nullptr;  ///< [batch + 1] starts of the packed sequences; null: not packed
   const std::int32_t* cu_seqlens_k = nullptr;  ///< [batch + 1]; null exactly when cu_seqlens_q is
-  std::int64_t total_q = 0;                    ///< packed: rows of q in all
+  std::int64_t total_q = 0, total_k = 0;       ///< packed: rows of q and of k in all
 
   const float* sink = nullptr;  ///< [heads_q] one extra logit per head that takes part in the softmax without a value; may be null
   BlockMaskView mask;           ///< which blocks count; without row_ptr: all

@@ -59,6 +59,7 @@ void describe_sequences(AttentionParams& p, const Tensor& q, const Tensor& k, co
   p.seq_q = longest_sequence(starts_q, "cu_seqlens_q", q.shape[2]);
   p.seq_k = longest_sequence(starts_k, "cu_seqlens_k", k.shape[2]);
   p.total_q = q.shape[2];
+  p.total_k = k.shape[2];
   p.cu_seqlens_q = starts_q.data();
   p.cu_seqlens_k = starts_k.data();
 }

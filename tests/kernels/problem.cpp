@@ -1,10 +1,14 @@
 #include "kernels/problem.hpp"
 
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "halftone/core/philox.hpp"
+#include "halftone/kernels/reference/reference_attention.hpp"
 
 namespace halftone::testing {
 namespace {
@@ -145,52 +149,46 @@ Problem Problem::in_float32() const {
   return wide;
 }
 
-template <class Space>
-Outputs Problem::run(KernelFunction kernel) const {
-  const auto copy = [](const auto& view) { return Kokkos::create_mirror_view_and_copy(Space{}, view); };
-  const auto q = copy(q_), k = copy(k_), v = copy(v_), landmark_key = copy(landmark_key_), landmark_value = copy(landmark_value_);
-  const auto bias = copy(bias_), sink = copy(sink_);
-  const auto starts_q = copy(starts_q_), starts_k = copy(starts_k_);
-  const auto row_ptr = copy(mask_.row_ptr);
-  const auto col = copy(mask_.col_idx), bits_index = copy(mask_.bits_index);
-  const auto kind = copy(mask_.kind);
-  const auto bits = copy(mask_.bits);
-
+Outputs Problem::run(const KernelFunction& kernel, Memory& memory) const {
+  const auto upload = [&](const auto& view) {
+    using T = typename std::decay_t<decltype(view)>::value_type;
+    return view.extent(0) ? static_cast<T*>(memory.upload(view.data(), view.extent(0) * sizeof(T))) : nullptr;
+  };
   const std::int64_t width = shape_.dim + kPadding, row = shape_.heads_q * width, used = rows_q_ * row;
-  Bytes o_host("o", static_cast<std::size_t>(used + 2 * kGuard) * size_of(dtype_));
+  const Bytes o_host("o", static_cast<std::size_t>(used + 2 * kGuard) * size_of(dtype_));
   for (std::size_t i = 0; i < o_host.extent(0); ++i) o_host(i) = kSentinel;
-  Kokkos::View<std::byte*, Space> o("o", o_host.extent(0));
-  Kokkos::deep_copy(o, o_host);
   const std::size_t rows = static_cast<std::size_t>(rows_q_ * shape_.heads_q);
-  const Kokkos::View<float*, Space> lse("lse", rows), far("far", rows);
+  const HostArray<float> lse_host("lse", rows), far_host("far", rows);
 
   AttentionParams p;
-  p.q = q.data();
-  p.k = k.data();
-  p.v = v.data();
-  p.o = o.data() + kGuard * static_cast<std::int64_t>(size_of(dtype_));
-  p.lse = lse.data();
-  p.far_mass = far.data();
+  p.q = upload(q_);
+  p.k = upload(k_);
+  p.v = upload(v_);
+  std::byte* const o = upload(o_host);
+  p.o = o + kGuard * static_cast<std::int64_t>(size_of(dtype_));
+  p.lse = upload(lse_host);
+  p.far_mass = upload(far_host);
   p.q_stride = p.o_stride = {longest_q_ * row, width, row};
   p.k_stride = p.v_stride = {longest_k_ * shape_.heads_kv * width, width, shape_.heads_kv * width};
   if (shape_.packed) {
-    p.cu_seqlens_q = starts_q.data();
-    p.cu_seqlens_k = starts_k.data();
+    p.cu_seqlens_q = upload(starts_q_);
+    p.cu_seqlens_k = upload(starts_k_);
     p.total_q = rows_q_;
+    p.total_k = rows_k_;
   }
-  if (shape_.sink) p.sink = sink.data();
+  if (shape_.sink) p.sink = upload(sink_);
   if (shape_.mask != MaskHeads::none) {
     p.mask = mask_.view();
-    p.mask.row_ptr = row_ptr.data();
-    p.mask.col_idx = col.data();
-    p.mask.kind = kind.data();
-    p.mask.bits_index = bits_index.data();
-    p.mask.bits = bits.data();
+    p.mask.row_ptr = upload(mask_.row_ptr);
+    p.mask.col_idx = upload(mask_.col_idx);
+    p.mask.kind = upload(mask_.kind);
+    p.mask.bits_index = upload(mask_.bits_index);
+    p.mask.bits = upload(mask_.bits);
   }
   if (shape_.landmarks) {
-    p.landmarks.key = landmark_key.data();
-    p.landmarks.value = landmark_value.data();
-    p.landmarks.bias = bias.data();
+    p.landmarks.key = upload(landmark_key_);
+    p.landmarks.value = upload(landmark_value_);
+    p.landmarks.bias = upload(bias_);
     p.landmarks.block_q = shape_.block_q;
     p.landmarks.tiles = static_cast<std::int32_t>((longest_q_ + shape_.block_q - 1) / shape_.block_q);
     p.landmarks.blocks = static_cast<std::int32_t>((longest_k_ + shape_.block_k - 1) / shape_.block_k);
@@ -205,14 +203,12 @@ Outputs Problem::run(KernelFunction kernel) const {
   p.dtype = dtype_;
   p.causal = shape_.causal;
   kernel(p);
-  Kokkos::fence();
-  Kokkos::deep_copy(o_host, o);
+  memory.download(o_host.data(), o, o_host.extent(0));
+  memory.download(lse_host.data(), p.lse, rows * sizeof(float));
+  memory.download(far_host.data(), p.far_mass, rows * sizeof(float));
 
   Outputs out;
   std::vector<bool> is_output(static_cast<std::size_t>(used + 2 * kGuard), false);
-  const HostArray<float> lse_host("lse", rows), far_host("far", rows);
-  Kokkos::deep_copy(lse_host, lse);
-  Kokkos::deep_copy(far_host, far);
   const Bytes wide = widened(o_host, dtype_);
   const auto* values = reinterpret_cast<const float*>(wide.data());
   std::int64_t begin = 0;
@@ -234,8 +230,15 @@ Outputs Problem::run(KernelFunction kernel) const {
   return out;
 }
 
-Outputs Problem::run_on_host(KernelFunction kernel) const { return run<HostSpace>(kernel); }
-Outputs Problem::run_on_device(KernelFunction kernel) const { return run<MemSpace>(kernel); }
+Outputs Problem::run_on_host(const KernelFunction& kernel) const {
+  KokkosMemory<HostSpace> memory;
+  return run(kernel, memory);
+}
+
+Outputs Problem::run_on_device(const KernelFunction& kernel) const {
+  KokkosMemory<MemSpace> memory;
+  return run(kernel, memory);
+}
 
 double relative_error(const std::vector<float>& a, const std::vector<float>& b) {
   double difference = 0.0, norm = 0.0;
@@ -245,6 +248,80 @@ double relative_error(const std::vector<float>& a, const std::vector<float>& b) 
     norm += y * y;
   }
   return norm > 0.0 ? std::sqrt(difference / norm) : std::sqrt(difference);
+}
+
+double bound_of(DType dtype) {
+  return dtype == DType::float32 ? 1e-5 : dtype == DType::float16 ? 2e-3 : 1.5e-2;
+}
+
+void expect_matches_reference(const Problem& problem, const Outputs& got, double kernel_rounding, double tolerance) {
+  const KernelFunction oracle = [](const AttentionParams& p) { reference::attention(p); };
+  const Outputs truth = problem.in_float32().run_on_host(oracle), rounded = problem.run_on_host(oracle);
+  const auto dim = static_cast<std::size_t>(problem.shape().dim);
+
+  EXPECT_TRUE(got.guards_intact);
+  const double error = relative_error(got.o, truth.o);
+  EXPECT_LE(error, 2.0 * relative_error(rounded.o, truth.o) + 1e-6 + kernel_rounding);
+  EXPECT_LE(error, bound_of(problem.dtype()));
+  ASSERT_EQ(got.lse.size(), truth.lse.size());
+  for (std::size_t i = 0; i < truth.lse.size(); ++i) {
+    if (std::isinf(truth.lse[i])) {
+      EXPECT_EQ(got.lse[i], truth.lse[i]) << "row " << i;
+      for (std::size_t d = 0; d < dim; ++d) EXPECT_EQ(got.o[i * dim + d], 0.0f) << "row " << i;
+    } else {
+      EXPECT_NEAR(got.lse[i], truth.lse[i], tolerance * (1.0 + std::abs(truth.lse[i]))) << "row " << i;
+    }
+    EXPECT_NEAR(got.far_mass[i], truth.far_mass[i], tolerance) << "row " << i;
+  }
+}
+
+std::vector<ProblemShape> edge_case_shapes() {
+  std::vector<ProblemShape> out;
+  const auto add = [&](const char* name, auto change) {
+    ProblemShape shape;
+    shape.name = name;
+    change(shape);
+    out.push_back(shape);
+  };
+  add("plain", [](ProblemShape&) {});
+  add("not_causal", [](ProblemShape& s) { s.causal = false; });
+  for (int dim : {32, 80, 96, 128, 192, 256})
+    add(fmt::format("dim_{}", dim).c_str(), [dim](ProblemShape& s) { s.dim = dim; s.len_q = s.len_k = {140}; });
+  add("one_token", [](ProblemShape& s) { s.len_q = s.len_k = {1}; });
+  add("one_query", [](ProblemShape& s) { s.len_q = {1}; s.len_k = {333}; });
+  add("one_key", [](ProblemShape& s) { s.len_q = {130}; s.len_k = {1}; });
+  add("one_key_not_causal", [](ProblemShape& s) { s.len_q = {130}; s.len_k = {1}; s.causal = false; });
+  add("fewer_queries", [](ProblemShape& s) { s.len_q = {70}; s.len_k = {333}; });
+  add("fewer_keys", [](ProblemShape& s) { s.len_q = {333}; s.len_k = {70}; });  // leading queries see nothing
+  add("exact_tiles", [](ProblemShape& s) { s.len_q = s.len_k = {256}; });
+  add("one_past_tile", [](ProblemShape& s) { s.len_q = s.len_k = {257}; });
+  add("batch", [](ProblemShape& s) { s.batch = 3; s.len_q = {90}; s.len_k = {150}; });
+  add("multi_query", [](ProblemShape& s) { s.heads_q = 5; s.heads_kv = 1; });
+  add("multi_head", [](ProblemShape& s) { s.heads_q = s.heads_kv = 3; });
+  add("sink", [](ProblemShape& s) { s.sink = true; });
+  add("sink_empty_rows", [](ProblemShape& s) { s.sink = true; s.len_q = {200}; s.len_k = {60}; });
+  add("packed", [](ProblemShape& s) { s.packed = true; s.len_q = s.len_k = {70, 1, 300, 129}; });
+  add("packed_lengths_differ", [](ProblemShape& s) { s.packed = true; s.len_q = {70, 1, 200}; s.len_k = {10, 250, 200}; });
+  for (MaskHeads heads : {MaskHeads::shared, MaskHeads::per_group, MaskHeads::per_head})
+    for (bool causal : {true, false})
+      add(fmt::format("mask_{}_{}", static_cast<int>(heads), causal ? "causal" : "full").c_str(),
+          [&](ProblemShape& s) { s.mask = heads; s.causal = causal; s.len_q = s.len_k = {700}; s.heads_q = 2; s.heads_kv = 1; });
+  add("mask_batch", [](ProblemShape& s) { s.mask = MaskHeads::per_head; s.batch = 2; s.len_q = {300}; s.len_k = {411}; });
+  add("mask_block_128", [](ProblemShape& s) { s.mask = MaskHeads::per_head; s.block_k = 128; s.len_q = s.len_k = {500}; });
+  add("mask_tile_64", [](ProblemShape& s) { s.mask = MaskHeads::per_head; s.block_q = 64; s.len_q = s.len_k = {300}; });
+  add("mask_tile_100", [](ProblemShape& s) { s.mask = MaskHeads::per_head; s.block_q = 100; s.len_q = s.len_k = {310}; });
+  add("mask_tile_256", [](ProblemShape& s) { s.mask = MaskHeads::per_head; s.block_q = 256; s.len_q = s.len_k = {600}; });
+  add("mask_packed", [](ProblemShape& s) { s.mask = MaskHeads::per_head; s.packed = true; s.len_q = {70, 1, 300}; s.len_k = {90, 200, 300}; });
+  add("landmarks", [](ProblemShape& s) { s.landmarks = true; });
+  add("landmarks_mask", [](ProblemShape& s) { s.landmarks = true; s.mask = MaskHeads::per_head; s.len_q = s.len_k = {600}; });
+  add("landmarks_packed_sink", [](ProblemShape& s) {
+    s.landmarks = s.sink = s.packed = true;
+    s.mask = MaskHeads::per_head;
+    s.len_q = {150, 40};
+    s.len_k = {400, 40};
+  });
+  add("many_landmarks", [](ProblemShape& s) { s.landmarks = true; s.len_q = {64}; s.len_k = {4500}; s.heads_q = 2; s.heads_kv = 1; s.dim = 32; });
+  return out;
 }
 
 }  // namespace halftone::testing

@@ -1,7 +1,9 @@
 // Random attention requests of every kind, to run one kernel against another.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -31,22 +33,56 @@ struct Outputs {
   bool guards_intact = true;  ///< nothing was written outside o's rows
 };
 
-using KernelFunction = void (*)(const AttentionParams&);
+using KernelFunction = std::function<void(const AttentionParams&)>;
+
+/// Where a kernel's pointers lie; what it hands out lives as long as itself.
+class Memory {
+ public:
+  virtual ~Memory() = default;
+  /// A copy of `bytes` bytes at `host`.
+  virtual void* upload(const void* host, std::size_t bytes) = 0;
+  /// Copies back, after all work is done.
+  virtual void download(void* host, const void* there, std::size_t bytes) = 0;
+};
+
+/// A Kokkos memory space.
+template <class Space>
+class KokkosMemory : public Memory {
+ public:
+  void* upload(const void* host, std::size_t bytes) override {
+    blocks_.emplace_back("halftone::tests::memory", bytes);
+    Kokkos::deep_copy(blocks_.back(), View<const std::byte>(static_cast<const std::byte*>(host), bytes));
+    return blocks_.back().data();
+  }
+  void download(void* host, const void* there, std::size_t bytes) override {
+    Kokkos::fence();
+    const Kokkos::View<const std::byte*, Space, Kokkos::MemoryTraits<Kokkos::Unmanaged>> from(
+        static_cast<const std::byte*>(there), bytes);
+    Kokkos::deep_copy(View<std::byte>(static_cast<std::byte*>(host), bytes), from);
+  }
+
+ private:
+  template <class T>
+  using View = Kokkos::View<T*, HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+  std::vector<Kokkos::View<std::byte*, Space>> blocks_;
+};
 
 /// Inputs on the host with padded, interleaved strides ([batch, seq, heads, dim + padding]).
 class Problem {
  public:
   Problem(const ProblemShape& shape, DType dtype, std::uint64_t seed);
 
+  const ProblemShape& shape() const { return shape_; }
+  DType dtype() const { return dtype_; }
   /// The same numbers (already rounded to this problem's type) held in float32.
   Problem in_float32() const;
-  /// Runs a kernel that reads host memory, or (run_on_device) the default memory space.
-  Outputs run_on_host(KernelFunction kernel) const;
-  Outputs run_on_device(KernelFunction kernel) const;
+  /// Runs a kernel on pointers in `memory`.
+  Outputs run(const KernelFunction& kernel, Memory& memory) const;
+  /// Likewise in host memory, and in the default memory space.
+  Outputs run_on_host(const KernelFunction& kernel) const;
+  Outputs run_on_device(const KernelFunction& kernel) const;
 
  private:
-  template <class Space>
-  Outputs run(KernelFunction kernel) const;
   std::int64_t sequences() const;
   std::int64_t length_q(std::int64_t b) const;
 
@@ -64,7 +100,17 @@ class Problem {
   HostBlockMask mask_;
 };
 
+/// Lengths, head counts, masks, landmarks and packed batches, edge cases among them.
+std::vector<ProblemShape> edge_case_shapes();
+
 /// ||a - b|| / ||b||; NaN anywhere gives NaN.
 double relative_error(const std::vector<float>& a, const std::vector<float>& b);
+
+/// Checks a kernel's outputs against the oracle:
+///   err(kernel vs float32 truth) <= 2 err(oracle in the low precision vs float32 truth) + 1e-6
+/// (`kernel_rounding`: what the kernel's own 16-bit arithmetic adds), and under the fixed bound of the element type;
+/// LSE and far mass to `tolerance`; empty rows exactly; nothing written outside the output.
+void expect_matches_reference(const Problem& problem, const Outputs& got, double kernel_rounding = 0.0,
+                              double tolerance = 2e-6);
 
 }  // namespace halftone::testing

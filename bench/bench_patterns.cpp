@@ -1,0 +1,48 @@
+// Generating masks: every pattern at 10 % density, causal, one head of dim 128; data-dependent ones read random
+// activations.
+#include <benchmark/benchmark.h>
+
+#include <string>
+
+#include "halftone/patterns/pattern.hpp"
+#include "harness.hpp"
+#include "workload.hpp"
+
+namespace halftone::bench {
+namespace {
+
+void generate(benchmark::State& state, const patterns::PatternInfo* pattern) {
+  const Workload work(DType::float32, state.range(0), 128);
+  patterns::PatternRequest request;
+  request.geometry = work.geometry;
+  request.q = &work.q;
+  request.k = &work.k;
+  const std::string name(pattern->name);
+  if (name != "dense" && name != "causal") request.density = 0.1;
+  std::int64_t kept = 0;
+  double density = 0.0;
+  for (auto _ : state) {
+    const BlockMask mask = patterns::make_mask(name, request);
+    Kokkos::fence();
+    kept = mask.kept();
+    density = mask.density();
+  }
+  state.counters["seq"] = static_cast<double>(state.range(0));
+  state.counters["kept_blocks"] = static_cast<double>(kept);
+  state.counters["density"] = density;
+  state.counters["peak_mib"] = peak_memory_mib();
+  state.SetLabel(name);
+}
+
+}  // namespace
+}  // namespace halftone::bench
+
+int main(int argc, char** argv) {
+  for (const auto& pattern : halftone::patterns::pattern_table())
+    benchmark::RegisterBenchmark(("generate/" + std::string(pattern.name)).c_str(), halftone::bench::generate, &pattern)
+        ->ArgName("seq")
+        ->RangeMultiplier(2)
+        ->Range(4096, 16384)
+        ->Unit(benchmark::kMillisecond);
+  return halftone::bench::run(argc, argv);
+}

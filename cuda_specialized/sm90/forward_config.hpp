@@ -1,0 +1,27 @@
+// Sizes of the Hopper forward kernel, all compile-time.
+#pragma once
+
+#include <cstddef>
+
+namespace halftone::cuda::sm90 {
+
+/// One CTA: two consumer warpgroups of 64 query rows each and one producer warp.
+template <int kHeadDim>
+struct ForwardConfig {
+  static constexpr int kDim = kHeadDim;
+  static constexpr int kBlockM = 128;                        ///< queries per tile
+  static constexpr int kBlockN = kHeadDim <= 128 ? 128 : 64; ///< keys per step: two selected 64-key blocks, or one
+  static constexpr int kHalves = kBlockN / 64;
+  static constexpr int kChunks = kHeadDim / 64;              ///< 128-byte wide pieces of a row
+  static constexpr int kStages = 2;                          ///< K and V tiles in flight, each
+  static constexpr int kQueryStages = kHeadDim <= 128 ? 2 : 1;
+  static constexpr int kConsumers = 2;
+  static constexpr int kThreads = 128 * (kConsumers + 1);
+  static constexpr int kProducerRegisters = 24, kConsumerRegisters = 240;
+
+  static constexpr int kQueryBytes = kBlockM * kHeadDim * 2;
+  static constexpr int kTileBytes = kBlockN * kHeadDim * 2;
+  static_assert(kHeadDim == 64 || kHeadDim == 128 || kHeadDim == 256);
+};
+
+}  // namespace halftone::cuda::sm90

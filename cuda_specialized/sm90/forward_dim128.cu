@@ -1,0 +1,10 @@
+#include "halftone/cuda_specialized/sm90/forward_launch.cuh"
+#include "halftone/cuda_specialized/sm90/forward_launch.hpp"
+
+namespace halftone::cuda::sm90 {
+
+void launch_dim128(const ForwardArgs& args, int multiprocessors, cudaStream_t stream) {
+  launch_any<ForwardConfig<128>>(args, multiprocessors, stream);
+}
+
+}  // namespace halftone::cuda::sm90

@@ -1,0 +1,41 @@
+// The Hopper forward kernel: persistent CTAs of one producer warp and two consumer warpgroups.
+#pragma once
+
+#include "halftone/cuda_specialized/sm90/consumer.cuh"
+#include "halftone/cuda_specialized/sm90/producer.cuh"
+
+namespace halftone::cuda::sm90 {
+
+template <class Config, class Element, bool kLandmarks>
+__global__ void __launch_bounds__(Config::kThreads, 1) forward_kernel(const __grid_constant__ ForwardArgs args) {
+  extern __shared__ std::uint8_t raw[];
+  using Shared = SharedStorage<Config>;
+  Shared& shared = *reinterpret_cast<Shared*>((reinterpret_cast<std::uintptr_t>(raw) + 1023) / 1024 * 1024);
+  constexpr int kConsumerWarps = Config::kConsumers * 4;
+  if (threadIdx.x == 0) {
+    for (Barrier& b : shared.q_full) b.init(1);
+    for (Barrier& b : shared.k_full) b.init(1);
+    for (Barrier& b : shared.v_full) b.init(1);
+    for (Barrier& b : shared.work_full) b.init(1);
+    for (Barrier& b : shared.q_empty) b.init(kConsumerWarps);
+    for (Barrier& b : shared.k_empty) b.init(kConsumerWarps);
+    for (Barrier& b : shared.v_empty) b.init(kConsumerWarps);
+    for (Barrier& b : shared.work_empty) b.init(kConsumerWarps);
+    fence_barrier_init();
+  }
+  __syncthreads();
+  if (threadIdx.x < 128) {
+    give_registers<Config::kProducerRegisters>();
+    if (threadIdx.x < 32) Producer<Config, kLandmarks>(args, shared).run();
+  } else {
+    take_registers<Config::kConsumerRegisters>();
+    Consumer<Config, Element, kLandmarks>(args, shared, static_cast<int>(threadIdx.x) / 128 - 1).run();
+  }
+}
+
+template <class Config>
+constexpr std::size_t forward_shared_bytes() {
+  return sizeof(SharedStorage<Config>) + 1024;
+}
+
+}  // namespace halftone::cuda::sm90

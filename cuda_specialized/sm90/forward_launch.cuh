@@ -1,0 +1,31 @@
+// Launches the kernel that fits a request's element type and features.
+#pragma once
+
+#include <algorithm>
+
+#include "halftone/cuda_specialized/common/check.hpp"
+#include "halftone/cuda_specialized/sm90/forward_kernel.cuh"
+
+namespace halftone::cuda::sm90 {
+
+template <class Config, class Element, bool kLandmarks>
+void launch(const ForwardArgs& args, int multiprocessors, cudaStream_t stream) {
+  const auto kernel = forward_kernel<Config, Element, kLandmarks>;
+  constexpr int kBytes = static_cast<int>(forward_shared_bytes<Config>());
+  HALFTONE_CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes));
+  kernel<<<std::min(args.rows, multiprocessors), Config::kThreads, kBytes, stream>>>(args);
+  HALFTONE_CUDA_CHECK(cudaGetLastError());
+}
+
+template <class Config>
+void launch_any(const ForwardArgs& args, int multiprocessors, cudaStream_t stream) {
+  const bool landmarks = args.params.landmarks.key != nullptr;
+  if (args.params.dtype == DType::bfloat16)
+    landmarks ? launch<Config, bfloat16, true>(args, multiprocessors, stream)
+              : launch<Config, bfloat16, false>(args, multiprocessors, stream);
+  else
+    landmarks ? launch<Config, float16, true>(args, multiprocessors, stream)
+              : launch<Config, float16, false>(args, multiprocessors, stream);
+}
+
+}  // namespace halftone::cuda::sm90
