@@ -10,11 +10,6 @@ namespace {
 constexpr std::int64_t kShown = 8;       // elements of an attribute that are printed
 constexpr std::size_t kDeepest = 2 * 32;  // indentation; hard links can make groups contain themselves
 
-template <class T>
-std::string list(const std::vector<T>& values) {
-  return values.size() == 1 ? fmt::format("{}", values.front()) : fmt::format("[{}]", fmt::join(values, ", "));
-}
-
 /// In quotes and on one line.
 std::string quoted(const std::string& text) {
   std::string line = "\"";
@@ -22,30 +17,45 @@ std::string quoted(const std::string& text) {
   return line + "\"";
 }
 
-/// The attribute's value; its shape and type where that is long or not text or numbers.
+template <class T>
+std::vector<std::string> read_numbers(hid_t attribute, hid_t memory_type, std::size_t count) {
+  std::vector<T> values(count);
+  if (H5Aread(attribute, memory_type, values.data()) < 0) return {};
+  std::vector<std::string> texts;
+  for (const T value : values) {
+    if constexpr (std::is_floating_point_v<T>) texts.push_back(fmt::format("{:.7g}", value));
+    else texts.push_back(fmt::format("{}", value));
+  }
+  return texts;
+}
+
+/// The attribute's elements; none where they are neither text nor numbers.
+std::vector<std::string> attribute_elements(hid_t attribute, hid_t type, std::size_t count) {
+  std::vector<std::string> texts;
+  switch (H5Tget_class(type)) {
+    case H5T_STRING:
+      for (const std::string& text : read_strings(attribute, type, count, H5Aread).value_or(texts))
+        texts.push_back(quoted(text));
+      return texts;
+    case H5T_INTEGER:
+      if (H5Tget_sign(type) == H5T_SGN_NONE) return read_numbers<std::uint64_t>(attribute, H5T_NATIVE_UINT64, count);
+      [[fallthrough]];
+    case H5T_ENUM: return read_numbers<std::int64_t>(attribute, H5T_NATIVE_INT64, count);
+    case H5T_FLOAT: return read_numbers<double>(attribute, H5T_NATIVE_DOUBLE, count);
+    default: return texts;
+  }
+}
+
+/// The attribute's value; its type and shape where that is long or neither text nor numbers.
 std::string attribute_text(const Object& object, const std::string& name) {
   const Handle attribute(H5Aopen(object.id(), name.c_str(), H5P_DEFAULT), H5Aclose);
   const Handle type(H5Aget_type(attribute.id()), H5Tclose), space(H5Aget_space(attribute.id()), H5Sclose);
   const std::int64_t count = H5Sget_simple_extent_npoints(space.id());
-  const auto size = static_cast<std::size_t>(count);
-  const H5T_class_t type_class = H5Tget_class(type.id());
-  if (count > 0 && count <= kShown) {
-    if (type_class == H5T_STRING) {
-      if (auto strings = read_strings(attribute.id(), type.id(), size, H5Aread)) {
-        for (std::string& text : *strings) text = quoted(text);
-        return list(*strings);
-      }
-    }
-    if (type_class == H5T_INTEGER || type_class == H5T_ENUM) {
-      std::vector<std::int64_t> values(size);
-      if (H5Aread(attribute.id(), H5T_NATIVE_INT64, values.data()) >= 0) return list(values);
-    }
-    if (type_class == H5T_FLOAT) {
-      std::vector<double> values(size);
-      if (H5Aread(attribute.id(), H5T_NATIVE_DOUBLE, values.data()) >= 0) return list(values);
-    }
-  }
-  return fmt::format("{} {}", describe_type(type.id()), to_string(shape_of(space.id())));
+  std::vector<std::string> texts;
+  if (count > 0 && count <= kShown)
+    texts = attribute_elements(attribute.id(), type.id(), static_cast<std::size_t>(count));
+  if (texts.empty()) return fmt::format("{} {}", describe_type(type.id()), to_string(shape_of(space.id())));
+  return texts.size() == 1 ? texts.front() : fmt::format("[{}]", fmt::join(texts, ", "));
 }
 
 void print_attributes(const Object& object, const std::string& indent, std::string& out) {

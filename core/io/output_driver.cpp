@@ -146,11 +146,12 @@ void keep_metadata(hid_t access) {
 Handle create_output(int descriptor, int& error, const std::string& path) {
   static const H5FD_class_t driver = driver_class();
   const Handle driver_id(H5FDregister(&driver), H5FDunregister);
-  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose), access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  H5Pset_link_creation_order(creation.id(), H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
   const Target target{descriptor, &error};
   H5Pset_driver(access.id(), driver_id.id(), &target);
   keep_metadata(access.id());
-  Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), H5Fclose);
+  Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.id(), access.id()), H5Fclose);
   if (file.id() < 0) throw FileError(path, "cannot create: " + hdf5_reason());
   return file;
 }

@@ -44,7 +44,7 @@ TemporaryFile::TemporaryFile(const std::string& path) : path_(path) {
     throw FileError(path, "cannot write: it exists and is not a regular file");
   if (!std::filesystem::is_directory(folder, ignored))
     throw FileError(path, fmt::format("cannot write: there is no folder {}", folder));
-  if (std::filesystem::exists(target, ignored) && ::access(path.c_str(), W_OK) != 0)
+  if (std::filesystem::exists(target, ignored) && ::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0)
     throw FileError(path, fmt::format("cannot write: it exists and cannot be replaced: {}", reason(errno)));
 
   static std::atomic<unsigned> counter{0};

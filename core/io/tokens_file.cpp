@@ -29,14 +29,15 @@ TokenDocument describe(const Dataset& data, const std::string& name) {
   return {name, text("scenario"), text("title"), data.size(), {}};
 }
 
-void check(const TokenDocument& document, std::int64_t vocab_size) {
-  if (document.tokens.empty()) throw InvalidArgument("document " + document.name, "no tokens", "at least one");
-  const std::int64_t bound = vocab_size > 0 ? vocab_size : std::int64_t{1} << 31;
-  const auto outside = std::find_if(document.tokens.begin(), document.tokens.end(),
-                                    [&](std::int32_t id) { return id < 0 || id >= bound; });
-  if (outside != document.tokens.end())
-    throw InvalidArgument(fmt::format("document {}, token {}", document.name, outside - document.tokens.begin()),
-                          std::to_string(*outside), fmt::format("0 to {}", bound - 1));
+template <class T>
+void check(const std::string& name, const std::vector<T>& ids, std::int64_t vocab_size) {
+  if (ids.empty()) throw InvalidArgument("document " + name, "no tokens", "at least one");
+  constexpr std::int64_t bits_31 = std::int64_t{1} << 31;
+  const std::int64_t bound = vocab_size > 0 ? std::min(vocab_size, bits_31) : bits_31;
+  const auto outside = std::find_if(ids.begin(), ids.end(), [&](std::int64_t id) { return id < 0 || id >= bound; });
+  if (outside != ids.end())
+    throw InvalidArgument(fmt::format("document {}, token {}", name, outside - ids.begin()), std::to_string(*outside),
+                          fmt::format("0 to {}", bound - 1));
 }
 
 /// The group that holds the document, made where it is missing.
@@ -65,7 +66,7 @@ void write_tokens(const std::string& path, const std::vector<TokenDocument>& doc
   if (documents.empty()) throw InvalidArgument("documents", "none", "at least one");
   std::int32_t largest = 0;
   for (const TokenDocument& document : documents) {
-    check(document, vocab_size);
+    check(document.name, document.tokens, vocab_size);
     largest = std::max(largest, *std::max_element(document.tokens.begin(), document.tokens.end()));
   }
   FileWriter writer(path, "tokens", provenance);
@@ -94,13 +95,13 @@ TokenDocument read_document(const std::string& path, const std::string& name) {
     root.fail(fmt::format("document: got {}, expected one of {}", name, fmt::join(names, ", ")));
   const Dataset data = root.dataset(name);
   TokenDocument document = describe(data, name);
-  for (const std::int64_t id : data.read_integers())
-    document.tokens.push_back(static_cast<std::int32_t>(std::min<std::int64_t>(id, std::numeric_limits<std::int32_t>::max())));
+  const std::vector<std::int64_t> ids = data.read_integers();
   try {
-    check(document, root.has_attribute("vocab_size") ? root.integer_attribute("vocab_size") : 0);
+    check(name, ids, root.has_attribute("vocab_size") ? root.integer_attribute("vocab_size") : 0);
   } catch (const InvalidArgument& problem) {
     root.fail(problem.what());
   }
+  document.tokens.assign(ids.begin(), ids.end());
   return document;
 }
 
