@@ -1,0 +1,18 @@
+// The generators, one per file; pattern_table() lists them.
+#pragma once
+
+#include "halftone/patterns/pattern.hpp"
+
+namespace halftone::patterns {
+
+extern const PatternInfo dense_pattern;
+extern const PatternInfo causal_pattern;
+extern const PatternInfo local_pattern;
+extern const PatternInfo strided_pattern;
+extern const PatternInfo fixed_pattern;
+extern const PatternInfo longformer_pattern;
+extern const PatternInfo bigbird_pattern;
+extern const PatternInfo mean_topk_pattern;
+extern const PatternInfo halftone_pattern;
+
+}  // namespace halftone::patterns

@@ -1,0 +1,57 @@
+// The halftone pattern of one layer, through the interface that all patterns share.
+#include <nlohmann/json.hpp>
+
+#include "halftone/patterns/entries.hpp"
+#include "halftone/patterns/halftone/halftone.hpp"
+#include "halftone/patterns/parameters.hpp"
+
+namespace halftone::patterns {
+namespace {
+
+constexpr ParameterInfo kParameters[] = {
+    {"tolerance", "0.01", "budget: blocks with a higher estimated attention mass are exact"},
+    {"micro_block", "16", "keys per micro-block: 4, 8, 16, 32 or 64"},
+    {"representatives", "16", "mean queries per query tile: a divisor of block_q"},
+    {"aggregation", "rms", "of the mass over the representatives: rms, max or mean"},
+    {"sink_blocks", "1", "leading key blocks that are always exact"},
+    {"local_blocks", "2", "key blocks before the tile that are always exact, besides the diagonal"}};
+
+BlockMask make_halftone(const PatternRequest& request, const nlohmann::json& values) {
+  Parameters parameters(halftone_pattern, values);
+  const auto whole = [&](std::string_view name, int least) { return static_cast<int>(parameters.integer(name, least)); };
+  HalftoneOptions options;
+  options.micro_block = whole("micro_block", 4);
+  options.representatives = whole("representatives", 1);
+  options.sink_blocks = whole("sink_blocks", 0);
+  options.local_blocks = whole("local_blocks", 0);
+  const std::string aggregation = parameters.choice("aggregation", {"rms", "max", "mean"});
+  options.aggregation = aggregation == "rms"   ? Aggregation::rms
+                        : aggregation == "max" ? Aggregation::max
+                                               : Aggregation::mean;
+  options.density = request.density;
+  if (request.density > 0.0)
+    parameters.reject_beside_density("tolerance");
+  else
+    options.tolerance = parameters.real("tolerance", 0.0, 1e30);
+
+  HalftoneLayer layer;
+  layer.q = request.q;
+  layer.k = request.k;
+  layer.scale = request.scale;
+  const HalftoneResult result = select_halftone({&layer, 1}, request.geometry, options);
+  parameters.record("tolerance", result.tolerance);
+  return parameters.label(result.layers.front().mask);
+}
+
+}  // namespace
+
+const PatternInfo halftone_pattern = {
+    "halftone",
+    "blocks whose estimated attention mass exceeds one tolerance, shared by all rows and heads",
+    "second-moment mass estimate of micro-blocks with a finite-sample cap",
+    "O(heads (N / block_q) (N / micro_block) representatives dim) time, O(heads (N / block_q) (N / block_k)) memory",
+    true,
+    kParameters,
+    make_halftone};
+
+}  // namespace halftone::patterns

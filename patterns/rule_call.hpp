@@ -1,0 +1,73 @@
+// One call of a rule pattern: its grid, its parameters and the budget that meets a density.
+#pragma once
+
+#include <limits>
+
+#include "halftone/patterns/density.hpp"
+#include "halftone/patterns/parameters.hpp"
+#include "halftone/patterns/rule_mask.hpp"
+
+namespace halftone::patterns {
+
+inline constexpr ParameterInfo kGranularity = {
+    "granularity", "block",
+    "block: the rule decides on whole key blocks; element: on single keys, blocks are cut by flags or bits"};
+inline constexpr ParameterInfo kSinkBlocks = {"sink_blocks", "1", "leading key blocks that every query sees"};
+
+struct RuleCall {
+  Parameters parameters;
+  double density;
+  RuleGrid grid;
+
+  /// One list serves all heads unless `by_head`, and the whole batch unless it is packed.
+  RuleCall(const PatternInfo& pattern, const PatternRequest& request, const nlohmann::json& values, bool by_head = false)
+      : parameters(pattern, values), density(request.density), grid{request.geometry} {
+    if (!by_head) grid.geometry.heads = 1;
+    if (!grid.geometry.cu_seqlens_q) grid.geometry.batch = 1;
+    grid.unit = parameters.choice("granularity", {"block", "element"}) == "element" ? 1 : grid.geometry.block_k;
+  }
+
+  bool causal() const { return grid.geometry.causal; }
+  std::int64_t visible() const { return count_visible_blocks(grid.geometry); }
+
+  /// A parameter in key blocks, as units of the rule.
+  std::int64_t block_length(std::string_view name) { return parameters.integer(name, 0) * grid.block_units(); }
+
+  /// A parameter in units of the rule; the table's default is in blocks.
+  double length(std::string_view name, double least) {
+    return parameters.real(name, least, std::numeric_limits<std::int32_t>::max(), grid.block_units());
+  }
+  std::int64_t whole_length(std::string_view name) { return parameters.integer(name, 1, grid.block_units()); }
+
+  /// Windows include the own position: one unit, then blocks beyond it.
+  DitherScale window_scale() const { return {grid.block_units(), 1}; }
+
+  template <class Rule>
+  std::int64_t kept(const Rule& rule) const {
+    return kept_blocks(rule, grid);
+  }
+
+  /// Steps in [0, most] whose rule, make_rule(steps), meets the density.
+  template <class MakeRule>
+  double solve(double most, const MakeRule& make_rule) const {
+    return solve_budget(parameters.pattern(), density, visible(), 0.0, most, [&](double steps) { return kept(make_rule(steps)); });
+  }
+
+  /// The rule's budget: parameter `name` as given, or solved for where a density is wanted.
+  template <class MakeRule>
+  double budget(std::string_view name, const DitherScale& scale, const MakeRule& make_rule) {
+    if (density == 0.0) return length(name, static_cast<double>(scale.origin));
+    parameters.reject_beside_density(name);
+    const double value =
+        scale.value(solve(grid.geometry.blocks(), [&](double steps) { return make_rule(scale.value(steps)); }));
+    parameters.record(name, value);
+    return value;
+  }
+
+  template <class Rule>
+  BlockMask mask(const Rule& rule) const {
+    return parameters.label(rule_mask(rule, grid));
+  }
+};
+
+}  // namespace halftone::patterns

@@ -1,0 +1,88 @@
+// Masks from rules, at two granularities.
+#pragma once
+
+#include "halftone/patterns/mask_builder.hpp"
+#include "halftone/patterns/rule.hpp"
+
+namespace halftone::patterns {
+
+/// A geometry and the unit in which the rule counts. Query position p and key k are the pair
+/// (i, j) = (floor(p / unit), floor(k / unit)) of the rule.
+///   unit = block_k  "block" granularity: a tile keeps a key block whole when any of its positions may use it;
+///   unit = 1        "element" granularity: the rule holds for every pair, blocks are cut where it says so.
+struct RuleGrid {
+  MaskGeometry geometry;
+  std::int64_t unit = 64;  ///< keys
+
+  HALFTONE_FUNCTION bool elements() const { return unit == 1; }
+  /// Units per key block.
+  HALFTONE_FUNCTION std::int64_t block_units() const { return geometry.block_k / unit; }
+  /// Units of keys of the longest sequence.
+  HALFTONE_FUNCTION std::int64_t key_units() const { return (geometry.seq_k + unit - 1) / unit; }
+};
+
+/// Applies a rule to blocks (a selector of build_mask). At element granularity a rule may say how it covers a block,
+/// as Cover cover(head, rows, columns, n); where it has no such member or answers `some`, the pairs are tried.
+template <class Rule>
+struct RuleSelector {
+  Rule rule;
+  RuleGrid grid;
+
+  HALFTONE_FUNCTION std::int64_t columns(const RowIndex& row) const {
+    return (grid.geometry.len_k(row.batch) + grid.unit - 1) / grid.unit;
+  }
+
+  HALFTONE_FUNCTION bool allowed(const RowIndex& row, std::int64_t position, std::int64_t key) const {
+    return rule.allowed(row.head, floor_div(position, grid.unit), key / grid.unit, columns(row));
+  }
+
+  HALFTONE_FUNCTION Cover cover(const RowIndex& row, std::int64_t block) const {
+    if (grid.elements()) return element_cover(row, block);
+    const Span own = own_blocks(grid.geometry, row.batch, row.tile);
+    for (std::int64_t i = own.last; i >= own.first; --i)
+      if (rule.allowed(row.head, i, block, columns(row))) return Cover::all;
+    return Cover::none;
+  }
+
+  HALFTONE_FUNCTION Cover element_cover(const RowIndex& row, std::int64_t block) const {
+    const MaskGeometry& g = grid.geometry;
+    Span rows = tile_positions(g, row.batch, row.tile), keys{block * g.block_k, (block + 1) * g.block_k - 1};
+    if (keys.last >= g.len_k(row.batch)) keys.last = g.len_k(row.batch) - 1;
+    if (g.causal && rows.first < keys.first) rows.first = keys.first;
+    if (g.causal && keys.last > rows.last) keys.last = rows.last;
+    if constexpr (requires { rule.cover(row.head, rows, keys, columns(row)); }) {
+      const Cover cover = rule.cover(row.head, rows, keys, columns(row));
+      if (cover != Cover::some) return cover;
+    }
+    bool any = false, every = true;
+    for (std::int64_t i = rows.first; i <= rows.last; ++i) {
+      const std::int64_t end = g.causal && i < keys.last ? i : keys.last;
+      for (std::int64_t j = keys.first; j <= end; ++j) {
+        const bool ok = rule.allowed(row.head, i, j, columns(row));
+        any |= ok;
+        every &= ok;
+        if (any && !every) return Cover::some;
+      }
+    }
+    return every ? Cover::all : Cover::none;
+  }
+};
+
+/// Blocks that the rule keeps.
+template <class Rule>
+std::int64_t kept_blocks(const Rule& rule, const RuleGrid& grid) {
+  return count_blocks(grid.geometry, RuleSelector<Rule>{rule, grid});
+}
+
+/// The rule's mask. Rules that answer Cover::window name their window by std::int64_t window_flag().
+template <class Rule>
+BlockMask rule_mask(const Rule& rule, const RuleGrid& grid) {
+  BlockMask mask = build_mask(grid.geometry, RuleSelector<Rule>{rule, grid});
+  if constexpr (requires { rule.window_flag(); }) {
+    mask.window_left = rule.window_flag() - 1;
+    mask.window_right = grid.geometry.causal ? 0 : rule.window_flag() - 1;
+  }
+  return mask;
+}
+
+}  // namespace halftone::patterns
