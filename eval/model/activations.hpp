@@ -13,7 +13,7 @@ namespace halftone::eval {
 
 /// What store_activations keeps.
 struct ActivationSelection {
-  std::vector<int> layers;          ///< empty: all
+  std::vector<int> layers = {};     ///< empty: all
   int kv_group = -1;                ///< one key-value head with its query heads; -1: all
   DType dtype = DType::bfloat16;    ///< rounded to nearest even from float32
 };
@@ -25,8 +25,9 @@ using LayerProgress = std::function<void(int layer)>;
 /// stream (LlamaModel::head_output_norms), divided by the mean over the whole model.
 using HeadWeights = std::vector<std::vector<float>>;
 
-/// Runs the model over `tokens` with dense causal attention and returns Q and K (after the rotation) and V of the chosen
-/// layers and heads, with the tokens, ready for io::write_activations. `head_weights`, unless empty, goes along.
+/// Runs the model over `tokens` with dense causal attention and returns Q and K (after the rotation) and V of the
+/// chosen layers, ascending, and heads, with the tokens, ready for io::write_activations. Layers past the last one
+/// wanted do not run. `head_weights`, unless empty, goes along.
 /// Throws InvalidArgument: layers or group the model does not have, a layer twice, tokens as LlamaModel::forward, head
 /// weights of another shape.
 io::ActivationsFile store_activations(const LlamaModel& model, std::span<const std::int32_t> tokens,

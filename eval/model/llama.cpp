@@ -127,7 +127,8 @@ std::vector<float> LlamaModel::head_output_norms(int layer, const Tensor& attent
   const Matrix added = make_matrix("halftone::eval::head_contribution", seq, sizes_.hidden_size);
   std::vector<float> norms;
   for (std::int64_t h = 0; h < sizes_.num_heads; ++h) {
-    Kokkos::deep_copy(weight, Kokkos::subview(layers_[layer].o, Kokkos::ALL(), Kokkos::make_pair(h * dim, (h + 1) * dim)));
+    const auto columns = Kokkos::make_pair(h * dim, (h + 1) * dim);
+    Kokkos::deep_copy(weight, Kokkos::subview(layers_[layer].o, Kokkos::ALL(), columns));
     const Matrix head(attention_output.view<float>().data() + h * seq * dim, seq, dim);
     linear(head, weight, added);
     norms.push_back(static_cast<float>(std::sqrt(sum_of_squares(added) / static_cast<double>(seq))));

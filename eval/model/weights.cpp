@@ -26,7 +26,9 @@ void validate(const io::ModelFile& file) {
   }
   for (const auto& [name, shape] : io::model_parameter_shapes(s)) {
     const auto found = file.parameters.find(name);
-    if (found == file.parameters.end()) throw InvalidArgument("model", "no parameter " + name, "one of shape " + io::to_string(shape));
+    if (found == file.parameters.end()) {
+      throw InvalidArgument("model", "no parameter " + name, "one of shape " + io::to_string(shape));
+    }
     if (found->second.shape != shape) {
       throw InvalidArgument("parameter " + name, "shape " + io::to_string(found->second.shape), io::to_string(shape));
     }
@@ -47,13 +49,13 @@ Matrix load_matrix(const io::ModelFile& file, std::initializer_list<std::string>
     rows += file[name].shape[2];
     columns = file[name].shape[3];
   }
-  const Kokkos::View<float**, Kokkos::LayoutRight, HostSpace> host(uninitialized("halftone::eval::host_weights"), rows, columns);
+  const Matrix device(uninitialized("halftone::eval::" + *names.begin()), rows, columns);
+  const auto host = Kokkos::create_mirror_view(device);
   float* next = host.data();
   for (const std::string& name : names) {
     const HostTensor values = convert(file[name], DType::float32);
     next = std::copy_n(static_cast<const float*>(values.data()), values.size(), next);
   }
-  const Matrix device(uninitialized("halftone::eval::" + *names.begin()), rows, columns);
   Kokkos::deep_copy(device, host);
   return device;
 }

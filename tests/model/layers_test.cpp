@@ -36,7 +36,8 @@ TEST(Linear, MultipliesByTheTransposedWeight) {
 
 TEST(Linear, AgreesWithLoopsAtOddSizesAndOnRowsOfAMatrix) {
   constexpr std::size_t rows = 37, in = 53, out = 29;
-  const auto a = random_tensor(DType::float32, {1, 1, rows, in}, 1), b = random_tensor(DType::float32, {1, 1, out, in}, 2);
+  const auto a = random_tensor(DType::float32, {1, 1, rows, in}, 1);
+  const auto b = random_tensor(DType::float32, {1, 1, out, in}, 2);
   const auto *pa = static_cast<const float*>(a.data()), *pb = static_cast<const float*>(b.data());
   std::vector<float> wanted(20 * out);
   for (std::size_t r = 0; r < 20; ++r) {
@@ -55,7 +56,8 @@ TEST(Linear, AgreesWithLoopsAtOddSizesAndOnRowsOfAMatrix) {
 TEST(Linear, RefusesShapesThatDoNotFit) {
   const Matrix x("x", 2, 3), weight("w", 4, 5), out("o", 2, 4);
   EXPECT_EQ(refusal([&] { eval::linear(x, weight, out); }),
-            "linear: got x [2, 3], weight [4, 5], out [2, 4], expected x [rows, in], weight [out, in], out [rows, out]");
+            "linear: got x [2, 3], weight [4, 5], out [2, 4], "
+            "expected x [rows, in], weight [out, in], out [rows, out]");
 }
 
 TEST(RmsNorm, ByHand) {
