@@ -2,8 +2,12 @@
 if(HALFTONE_FETCH_DEPENDENCIES)
   include(HalftoneFetch)
 endif()
-find_package(Kokkos 3.4 REQUIRED)
-find_package(KokkosKernels REQUIRED)
+if(NOT TARGET Kokkos::kokkos)  # else fetched, or part of the project around this one
+  find_package(Kokkos 3.4 REQUIRED)
+endif()
+if(NOT TARGET Kokkos::kokkoskernels AND NOT TARGET KokkosKernels::kokkoskernels)
+  find_package(KokkosKernels REQUIRED)
+endif()
 include(HalftoneKokkos)
 
 find_package(HDF5 REQUIRED COMPONENTS C HL)

@@ -1,5 +1,5 @@
 # Kokkos and Kokkos Kernels where no installed package is found: the pinned upstream releases, checked by hash and
-# built as part of this project with its host back ends. The find_package calls that follow are served from here.
+# built as part of this project with its host back ends.
 # For a CUDA back end install Kokkos yourself: its compiler has to be chosen before this project is configured.
 include(FetchContent)
 
