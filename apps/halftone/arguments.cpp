@@ -1,0 +1,66 @@
+#include "arguments.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "halftone/core/io/file.hpp"
+#include "halftone/patterns/pattern.hpp"
+
+namespace halftone::app {
+
+CLI::Option* PatternArguments::add_to(CLI::App& command) {
+  CLI::Option* option = command.add_option("--pattern", pattern, "Which pattern; 'halftone list' shows them")->type_name("NAME");
+  command.add_option("--param", parameters, "A setting of the pattern, key=value; may be repeated")->type_name("KEY=VALUE")->allow_extra_args(false);
+  command.add_option("--density", density, "Wanted share of the visible blocks, above 0, at most 1")
+      ->type_name("SHARE")
+      ->check(density_check());
+  command.add_option("--seed", seed, "For random patterns")->type_name("N")->capture_default_str();
+  return option;
+}
+
+PatternChoice PatternArguments::choice() const {
+  const auto table = patterns::pattern_table();
+  if (std::none_of(table.begin(), table.end(), [this](const auto& info) { return info.name == pattern; })) {
+    std::vector<std::string_view> names;
+    for (const auto& info : table) names.push_back(info.name);
+    throw UsageError(fmt::format("pattern: got {}, expected one of {}", pattern, fmt::join(names, ", ")));
+  }
+  PatternChoice choice{pattern, nlohmann::json::object(), density, seed};
+  for (const std::string& entry : parameters) {
+    const std::size_t equals = entry.find('=');
+    if (equals == 0 || equals == std::string::npos)
+      throw UsageError(fmt::format("--param: got {}, expected key=value", entry));
+    const std::string key = entry.substr(0, equals), text = entry.substr(equals + 1);
+    if (choice.parameters.contains(key)) throw UsageError(fmt::format("--param: {} is given twice, expected it once", key));
+    const nlohmann::json value = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+    choice.parameters[key] = value.is_discarded() ? nlohmann::json(text) : value;
+  }
+  return choice;
+}
+
+CLI::Validator density_check() {
+  return CLI::Validator(
+      [](std::string& text) {
+        double value = 0.0;
+        const bool number = CLI::detail::lexical_cast(text, value);
+        return number && value > 0.0 && value <= 1.0
+                   ? std::string()
+                   : fmt::format("got {}, expected a number above 0 and at most 1", text);
+      },
+      "", "density");
+}
+
+void check_output(const std::string& path, bool force) {
+  if (!force && std::filesystem::exists(std::filesystem::symlink_status(path)))
+    throw UsageError(fmt::format("{}: exists already; choose another name, or add --force to replace it", path));
+  io::require_writable(path);
+}
+
+CLI::Option* add_force(CLI::App& command, bool& force) {
+  return command.add_flag("--force", force, "Replace output files that exist already");
+}
+
+}  // namespace halftone::app

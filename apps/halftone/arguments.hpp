@@ -1,0 +1,49 @@
+// What the commands share on the command line.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "halftone/core/error.hpp"
+#include "selection.hpp"
+
+namespace halftone::app {
+
+/// The command line asks for something impossible (exit code 2; other errors: 1).
+struct UsageError : Error {
+  using Error::Error;
+};
+
+/// What parsing leaves behind: the work of the chosen command, run once Kokkos is up.
+struct Invocation {
+  std::string command_line;  ///< as typed, for the files' provenance
+  std::function<void()> run;
+};
+
+/// The pattern asked for, and its settings.
+struct PatternArguments {
+  std::string pattern;
+  std::vector<std::string> parameters;  ///< "key=value"
+  double density = 0.0;                 ///< 0: as the parameters say
+  std::uint64_t seed = 0;
+
+  CLI::Option* add_to(CLI::App& command);  ///< returns the --pattern option
+
+  /// What was asked for. Values of parameters that read as JSON are taken as such, anything else is a string.
+  /// Throws UsageError: an entry without '=', a key twice, an unknown pattern.
+  PatternChoice choice() const;
+};
+
+/// Whether a number is a density: above 0, at most 1.
+CLI::Validator density_check();
+
+/// Refuses, before the work, an output that could not be written or that exists already (unless `force`).
+/// Throws UsageError and io::FileError.
+void check_output(const std::string& path, bool force);
+
+CLI::Option* add_force(CLI::App& command, bool& force);
+
+}  // namespace halftone::app

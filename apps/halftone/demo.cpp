@@ -1,0 +1,146 @@
+// halftone demo: the whole idea on real activations, compared with the patterns it competes with.
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "commands.hpp"
+#include "contestants.hpp"
+#include "demo_files.hpp"
+#include "demo_pictures.hpp"
+#include "halftone/core/io/attention_file.hpp"
+#include "halftone/core/io/bench_file.hpp"
+#include "halftone/core/io/mask_file.hpp"
+#include "sample.hpp"
+#include "signals.hpp"
+#include "table.hpp"
+
+namespace halftone::app {
+
+namespace {
+
+struct Arguments {
+  std::string sample, out = "halftone-demo";
+  double density = 0.1;
+  std::uint64_t seed = 0;
+  bool force = false;
+};
+
+struct Contestant {
+  std::string label, file_name, pattern;
+  nlohmann::json parameters = nlohmann::json::object();
+};
+
+// The near field is small, and the same for both patterns that choose by content: what is near and matters, they find.
+const std::vector<Contestant>& contestants() {
+  static const nlohmann::json near{{"sink_blocks", 0}, {"local_blocks", 1}};
+  static const nlohmann::json landmarks{{"sink_blocks", 0}, {"local_blocks", 1}, {"landmarks", true}};
+  static const std::vector<Contestant> all{
+      {"halftone", "masks/halftone.h5", "halftone", near},
+      {"halftone + landmarks", "masks/halftone_landmarks.h5", "halftone", landmarks},
+      {"mean_topk", "masks/mean_topk.h5", "mean_topk", near},
+      {"bigbird", "masks/bigbird.h5", "bigbird"},
+      {"strided", "masks/strided.h5", "strided"},
+      {"local", "masks/local.h5", "local"},
+  };
+  return all;
+}
+
+const PatternRun& find(const std::vector<PatternRun>& runs, const std::string& label) {
+  return *std::find_if(runs.begin(), runs.end(), [&](const PatternRun& run) { return run.label == label; });
+}
+
+double peak_mebibytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024.0;  // kibibytes on Linux
+}
+
+std::vector<io::AttentionLayer> attention_layers(const Activations& activations, const PatternRun& run) {
+  std::vector<io::AttentionLayer> layers;
+  for (std::size_t l = 0; l < activations.layers.size(); ++l) {
+    layers.push_back(to_file(activations.layers[l], run.selection.layers[l], run.layers[l]));
+    add_errors(layers.back(), run.quality[l]);
+  }
+  return layers;
+}
+
+std::vector<io::MaskLayer> mask_layers(const Activations& activations, const PatternRun& run) {
+  std::vector<io::MaskLayer> layers;
+  for (std::size_t l = 0; l < activations.layers.size(); ++l)
+    layers.push_back({activations.layers[l].index, to_host(run.selection.layers[l].mask)});
+  return layers;
+}
+
+void run(const Arguments& arguments, const std::string& command_line) {
+  const std::string sample = arguments.sample.empty() ? find_sample() : arguments.sample;
+  std::vector<std::string> names{"demo.h5", "attention.h5", "caught.png", "heads.png", "patterns.png"};
+  for (const Contestant& contestant : contestants()) names.push_back(contestant.file_name);
+  const DemoFolder folder(arguments.out, names, arguments.force);
+
+  Progress progress;
+  progress.step("reading " + sample);
+  const Activations activations = load_activations(sample, {});
+  fmt::print("Halftone on {}\n{}\n\n", activations.source.empty() ? sample : activations.source, describe(activations));
+  std::fflush(stdout);
+
+  const DenseRun dense = run_dense(activations, progress);
+  std::vector<PatternRun> runs;
+  for (const Contestant& contestant : contestants())
+    runs.push_back(run_pattern(contestant.label, {contestant.pattern, contestant.parameters, arguments.density, arguments.seed},
+                               activations, dense, progress));
+  const PatternRun &best = runs.front(), &local = find(runs, "local");
+
+  progress.step("drawing");
+  const Canvas caught = draw(caught_sheet(activations, dense, best, local));
+  const Canvas heads = draw(heads_sheet(activations, dense, best));
+  const Canvas patterns = draw(patterns_sheet(activations, dense, runs, local));
+
+  progress.step("writing " + arguments.out);
+  {
+    const DeferSignals whole_files;
+    const io::Provenance provenance = io::make_provenance(command_line, arguments.seed);
+    for (std::size_t i = 0; i < runs.size(); ++i)
+      io::write_mask(folder.file(contestants()[i].file_name), mask_layers(activations, runs[i]), provenance);
+    io::write_attention(folder.file("attention.h5"), attention_layers(activations, best), provenance);
+    io::write_bench(folder.file("demo.h5"), comparison_file(activations, dense, runs), provenance);
+    caught.write_png(folder.file("caught.png"));
+    heads.write_png(folder.file("heads.png"));
+    patterns.write_png(folder.file("patterns.png"));
+  }
+  progress.step("");
+  fmt::print("{}\n", comparison_table(activations, dense, runs));
+  fmt::print("error     norm of the difference to dense attention over its norm, all layers and heads; L: of a layer\n"
+             "mass      share of the dense softmax that falls in the kept blocks\n"
+             "speed-up  dense time over selection and attention, {} kernel\n\n", dense.layers.front().result.kernel);
+  fmt::print("tolerance {:.4g}, peak memory {:.0f} MiB\n\n", best.selection.tolerance, peak_mebibytes());
+  fmt::print("{}{}\n", folder.refreshes() ? "Replaced the files of an earlier run in " : "Files in ", arguments.out);
+  fmt::print("  caught.png    where attention is, and what halftone keeps of it\n"
+             "  heads.png     the same for every head: one tolerance shares the blocks out\n"
+             "  patterns.png  every pattern at this density\n"
+             "  demo.h5       the table    attention.h5  halftone's outputs    masks/  the blocks of each pattern\n");
+}
+
+}  // namespace
+
+void add_demo(CLI::App& program, Invocation& invocation) {
+  CLI::App* command = program.add_subcommand("demo", "Compare halftone with other patterns on real activations; start here");
+  auto arguments = std::make_shared<Arguments>();
+  Arguments& a = *arguments;
+  command->add_option("--sample", a.sample, "Activations file; the embedded sample without it")->type_name("FILE");
+  command->add_option("--density", a.density, "Share of the visible blocks that every pattern may keep")
+      ->type_name("SHARE")->check(density_check())->capture_default_str();
+  command->add_option("--seed", a.seed, "For random patterns")->type_name("N")->capture_default_str();
+  command->add_option("--out", a.out, "Folder for results; files of an earlier demo in it are replaced")
+      ->type_name("DIR")->capture_default_str();
+  command->add_flag("--force", a.force, "Replace files that something else made, too");
+  command->footer("Example:\n  halftone demo --density 0.05 --out demo-5-percent");
+  command->callback([&invocation, arguments] {
+    invocation.run = [&invocation, arguments] { run(*arguments, invocation.command_line); };
+  });
+}
+
+}  // namespace halftone::app

@@ -1,0 +1,38 @@
+// How close sparse attention comes to dense attention, computed where the tensors are.
+#pragma once
+
+#include <vector>
+
+#include "halftone/core/block_mask.hpp"
+#include "halftone/core/tensor.hpp"
+#include "halftone/kernels/attention.hpp"
+
+namespace halftone::app {
+
+/// Squared norms of ||O - O_ref|| and ||O_ref||, which add up over heads and layers.
+struct SquaredError {
+  double difference = 0.0, reference = 0.0;
+
+  SquaredError& operator+=(const SquaredError& other);
+  /// ||O - O_ref|| / ||O_ref||; 0 when both are zero.
+  double relative() const;
+};
+
+/// One entry per query head. o and reference: [batch, heads, seq, dim] of one type.
+std::vector<SquaredError> squared_errors(const Tensor& o, const Tensor& reference);
+
+/// Share of the dense softmax that falls in kept blocks, per query head, mean over queries and batch. No pass over
+/// pairs: the mass is the ratio of the softmax denominators, exp(lse - lse_dense), times 1 - far_mass (what landmarks
+/// contributed to the sparse one). Queries that see nothing count as captured.
+std::vector<double> captured_mass(const AttentionResult& sparse, const AttentionResult& dense);
+
+/// Mean over queries and heads; 0 without landmarks.
+double mean_far_mass(const AttentionResult& sparse);
+
+/// Share of each query tile's dense softmax that falls in each key block, for one sequence and head:
+/// [tiles, blocks], every row adding up to 1, NaN where nothing is visible. `lse`: of dense attention, as in
+/// AttentionResult. Not for packed batches.
+std::vector<float> block_mass(const Tensor& q, const Tensor& k, const Array<float>& lse, const MaskGeometry& geometry,
+                              float scale, int batch, int head);
+
+}  // namespace halftone::app

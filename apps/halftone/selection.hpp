@@ -1,0 +1,52 @@
+// Choosing blocks for the layers of a call, and running attention on them.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "halftone/core/block_mask.hpp"
+#include "halftone/core/landmarks.hpp"
+#include "halftone/kernels/attention.hpp"
+#include "inputs.hpp"
+
+namespace halftone::app {
+
+/// Which pattern makes the masks.
+struct PatternChoice {
+  std::string name;
+  nlohmann::json parameters = nlohmann::json::object();
+  double density = 0.0;  ///< 0: as the parameters say
+  std::uint64_t seed = 0;
+};
+
+/// One layer's kept blocks, and its far field where the pattern has one.
+struct LayerSelection {
+  BlockMask mask;
+  std::optional<Landmarks> landmarks;
+};
+
+struct Selection {
+  std::vector<LayerSelection> layers;
+  double seconds = 0.0;    ///< time of the selection
+  double tolerance = 0.0;  ///< halftone: the one that was applied
+
+  double density() const;  ///< over all layers
+};
+
+/// Masks for all layers. Halftone selects over the layers jointly, under one tolerance, with their head weights; every
+/// other pattern is applied to each layer at the same density. Throws as the patterns do.
+Selection select_blocks(const Activations& activations, const PatternChoice& choice);
+
+/// Attention of one layer over the selection, or dense without one, and the best time of `repeats` runs.
+struct TimedAttention {
+  AttentionResult result;
+  std::vector<double> seconds;  ///< of every run
+
+  double best() const;
+};
+TimedAttention attend(const Activations& activations, const Layer& layer, const LayerSelection* selection,
+                      const std::string& kernel = "auto", int repeats = 1);
+
+}  // namespace halftone::app

@@ -1,0 +1,25 @@
+// Aligned tables and numbers for people.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace halftone::app {
+
+/// Text in columns: the first one flush left, the others flush right.
+struct TextTable {
+  std::vector<std::string> header;
+  std::vector<std::vector<std::string>> rows;  ///< as many cells as the header
+
+  std::string to_string() const;
+};
+
+/// "9.98 %"
+std::string percent(double share);
+/// "1.52 s", "83.1 ms"
+std::string duration(double seconds);
+/// "16,384"
+std::string with_commas(std::int64_t number);
+
+}  // namespace halftone::app
