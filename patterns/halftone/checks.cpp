@@ -29,7 +29,6 @@ std::int64_t check_starts(const std::int32_t* starts, std::int32_t batch, std::i
   return host(batch);
 }
 
-// `heads` 0: any number that divides the query heads.
 void check_tensor(const Tensor* tensor, const std::string& name, const Tensor::Shape& expected) {
   require(tensor != nullptr, name, "a null pointer", "a tensor");
   require(tensor->shape == expected, name + " shape", describe(tensor->shape), describe(expected));
@@ -38,7 +37,8 @@ void check_tensor(const Tensor* tensor, const std::string& name, const Tensor::S
 }  // namespace
 
 void check_geometry(const MaskGeometry& g) {
-  require(g.batch > 0 && g.heads > 0, "geometry", fmt::format("batch {}, heads {}", g.batch, g.heads), "positive sizes");
+  require(g.batch > 0 && g.heads > 0, "geometry", fmt::format("batch {}, heads {}", g.batch, g.heads),
+          "positive sizes");
   require(g.seq_q > 0, "query length", std::to_string(g.seq_q), "at least 1");
   require(g.seq_k > 0, "key length", std::to_string(g.seq_k), "at least 1");
   require(g.block_q > 0, "block_q", std::to_string(g.block_q), "a positive number");
@@ -85,7 +85,8 @@ void check_layer(const HalftoneLayer& layer, const MaskGeometry& g, const std::s
 
   require(std::isfinite(layer.scale), name + " scale", fmt::format("{}", layer.scale), "a finite number");
   require(layer.head_weight.empty() || layer.head_weight.size() == static_cast<std::size_t>(g.heads),
-          name + " head_weight", fmt::format("{} values", layer.head_weight.size()), fmt::format("{} or none", g.heads));
+          name + " head_weight", fmt::format("{} values", layer.head_weight.size()),
+          fmt::format("{} or none", g.heads));
   for (std::size_t h = 0; h < layer.head_weight.size(); ++h)
     require(std::isfinite(layer.head_weight[h]) && layer.head_weight[h] >= 0.0f,
             fmt::format("{} head_weight[{}]", name, h), fmt::format("{}", layer.head_weight[h]),
@@ -95,7 +96,8 @@ void check_layer(const HalftoneLayer& layer, const MaskGeometry& g, const std::s
 }
 
 bool wants_landmarks(const HalftoneLayer& layer, const HalftoneOptions& options) {
-  return options.landmarks && (layer.gate.empty() || std::find(layer.gate.begin(), layer.gate.end(), true) != layer.gate.end());
+  return options.landmarks &&
+         (layer.gate.empty() || std::find(layer.gate.begin(), layer.gate.end(), true) != layer.gate.end());
 }
 
 }  // namespace halftone::patterns::detail

@@ -99,9 +99,9 @@ HalftoneResult select_halftone(std::span<const HalftoneLayer> layers, const Mask
   std::vector<Array<float>> priorities;
   for (std::size_t l = 0; l < layers.size(); ++l)
     priorities.push_back(prioritise_layer(layers[l], near, options, name(l)));
-  const float tolerance = options.density > 0.0 ? solve_tolerance(priorities, options.density, visible,
-                                                                  detail::count_forced_blocks(near))
-                                                : static_cast<float>(options.tolerance);
+  const float tolerance = options.density > 0.0
+                              ? solve_tolerance(priorities, options.density, visible, detail::count_forced_blocks(near))
+                              : static_cast<float>(options.tolerance);
 
   HalftoneResult result;
   result.tolerance = tolerance;
@@ -109,7 +109,7 @@ HalftoneResult select_halftone(std::span<const HalftoneLayer> layers, const Mask
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const HalftoneLayer& layer = layers[l];
     HalftoneSelection selection;
-    selection.mask = detail::select_blocks(priorities[l], tolerance, geometry, visible);
+    selection.mask = detail::select_blocks(priorities[l], tolerance, geometry);
     selection.mask.pattern = "halftone";
     selection.mask.parameters = to_json(options, tolerance);
     if (detail::wants_landmarks(layer, options)) {

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "halftone/patterns/halftone/rows.hpp"
+#include "halftone/patterns/mask_builder.hpp"
 
 namespace halftone::patterns::detail {
 namespace {
@@ -19,8 +20,7 @@ void compute_block_means(const T* data, const RowLayout& layout, const MaskGeome
   const int chunks = column_chunks(rows.dim);
   const std::int64_t blocks = g.blocks(), items = g.batch * rows.heads * blocks * chunks;
   Kokkos::parallel_for(
-      "halftone::halftone::block_means", Kokkos::RangePolicy<ExecSpace, Kokkos::IndexType<std::int64_t>>(0, items),
-      KOKKOS_LAMBDA(const std::int64_t i) {
+      "halftone::halftone::block_means", Items(0, items), KOKKOS_LAMBDA(const std::int64_t i) {
         const std::int64_t column = i % chunks * kColumns, block = i / chunks % blocks;
         const std::int64_t head = i / chunks / blocks % rows.heads, b = i / chunks / blocks / rows.heads;
         const int columns = static_cast<int>(rows.dim - column < kColumns ? rows.dim - column : kColumns);
@@ -56,15 +56,14 @@ Landmarks make_landmarks(const Tensor& k, const Tensor& v, const Array<float>& p
 
   const auto bias = landmarks.bias;
   const MaskGeometry g = geometry;
-  const std::int64_t tiles = g.tiles(), blocks = g.blocks();
+  const std::int64_t blocks = g.blocks();
   const float log_block = std::log(static_cast<float>(g.block_k));
   Kokkos::parallel_for(
-      "halftone::halftone::landmark_bias",
-      Kokkos::RangePolicy<ExecSpace, Kokkos::IndexType<std::int64_t>>(0, g.rows() * blocks),
-      KOKKOS_LAMBDA(const std::int64_t i) {
-        const std::int64_t block = i % blocks, tile = i / blocks % tiles, head = i / blocks / tiles % g.heads;
-        const std::int64_t b = i / blocks / tiles / g.heads;
-        const bool stands_in = gate(head) && block < g.past_blocks(b, tile) && !(priorities(i) > tolerance);
+      "halftone::halftone::landmark_bias", RowPolicy(0, g.rows() * blocks), KOKKOS_LAMBDA(const std::int64_t i) {
+        const RowIndex row(g, i / blocks);
+        const std::int64_t block = i % blocks;
+        const bool past = block < g.past_blocks(row.batch, row.tile);
+        const bool stands_in = past && gate(row.head) && !(priorities(i) > tolerance);
         bias(i) = stands_in ? log_block : kNever;
       });
   return landmarks;

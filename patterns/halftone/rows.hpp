@@ -9,10 +9,14 @@
 
 namespace halftone::patterns::detail {
 
+using Items = Kokkos::RangePolicy<ExecSpace, Kokkos::IndexType<std::int64_t>>;
+
 /// Adjacent columns one thread takes: a vector register's worth on a CPU, one (coalesced across threads) on a GPU.
 inline constexpr int kColumns = is_host_space<ExecSpace> ? 16 : 1;
 
-HALFTONE_FUNCTION inline int column_chunks(std::int64_t dim) { return static_cast<int>((dim + kColumns - 1) / kColumns); }
+HALFTONE_FUNCTION inline int column_chunks(std::int64_t dim) {
+  return static_cast<int>((dim + kColumns - 1) / kColumns);
+}
 
 /// Where the rows of a contiguous tensor lie: [batch, heads, seq, dim], or packed [1, heads, total, dim].
 struct RowLayout {

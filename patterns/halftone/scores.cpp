@@ -2,6 +2,7 @@
 
 #include "halftone/core/fast_math.hpp"
 #include "halftone/patterns/halftone/rows.hpp"
+#include "halftone/patterns/mask_builder.hpp"
 
 namespace halftone::patterns::detail {
 namespace {
@@ -50,12 +51,10 @@ struct ScoreTiles {
   HALFTONE_FUNCTION std::int64_t mass_stride() const { return std::int64_t{statistics.panels} * kPanel; }
 
   HALFTONE_FUNCTION void operator()(const Team& team) const {
-    const std::int64_t tiles = geometry.tiles(), blocks = geometry.blocks();
-    const std::int64_t tile = tiles - 1 - team.league_rank() % tiles;  // the longest rows first
-    const std::int64_t head = team.league_rank() / tiles % geometry.heads;
-    const std::int64_t b = team.league_rank() / tiles / geometry.heads;
+    const RowIndex index(geometry, geometry.rows() - 1 - team.league_rank());  // a head's longest rows first
+    const std::int64_t b = index.batch, head = index.head, tile = index.tile, blocks = geometry.blocks();
     const std::int64_t visible = geometry.visible_blocks(b, tile);
-    float* row = scores.data() + ((b * geometry.heads + head) * tiles + tile) * blocks;
+    float* row = scores.data() + index.row * blocks;
     Kokkos::parallel_for(Kokkos::TeamThreadRange(team, visible, blocks), [&](const std::int64_t c) { row[c] = 0.0f; });
     if (visible == 0) return;
 
@@ -167,7 +166,8 @@ void run_score_tiles(ScoreTiles<T> kernel) {
   const int teams = static_cast<int>(kernel.geometry.rows());
   auto policy = Kokkos::TeamPolicy<ExecSpace>(teams, kThreads);
   const std::size_t queries = Scratch::shmem_size(2 * kernel.layout.dim * kernel.padded);
-  const std::size_t mass = Scratch::shmem_size(kernel.padded * kernel.mass_stride()) + Scratch::shmem_size(kernel.padded);
+  const std::size_t mass =
+      Scratch::shmem_size(kernel.padded * kernel.mass_stride()) + Scratch::shmem_size(kernel.padded);
   // Queries that would crowd other teams out of the fast scratch memory share the large one.
   const bool fast = queries <= kFastScratch;
   kernel.query_level = fast ? 0 : 1;

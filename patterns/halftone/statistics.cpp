@@ -24,8 +24,7 @@ void compute_moments(const T* keys, const RowLayout& layout, const MaskGeometry&
   const int chunks = column_chunks(s.dim);
   const std::int64_t items = std::int64_t{g.batch} * s.heads_kv * s.panels * kPanel * s.micro * chunks;
   Kokkos::parallel_for(
-      "halftone::halftone::key_moments", Kokkos::RangePolicy<ExecSpace, Kokkos::IndexType<std::int64_t>>(0, items),
-      KOKKOS_LAMBDA(const std::int64_t item) {
+      "halftone::halftone::key_moments", Items(0, items), KOKKOS_LAMBDA(const std::int64_t item) {
         std::int64_t rest = item;
         const std::int64_t column = rest % chunks * kColumns;
         rest /= chunks;
@@ -79,8 +78,7 @@ KeyStatistics key_statistics(const Tensor& k, const MaskGeometry& geometry, int 
 
   const MaskGeometry g = geometry;
   Kokkos::parallel_for(
-      "halftone::halftone::log_count", Kokkos::RangePolicy<ExecSpace, Kokkos::IndexType<std::int64_t>>(0, micro_blocks),
-      KOKKOS_LAMBDA(const std::int64_t i) {
+      "halftone::halftone::log_count", Items(0, micro_blocks), KOKKOS_LAMBDA(const std::int64_t i) {
         const std::int64_t lane = i % kPanel, m = i / kPanel % s.micro, panel = i / kPanel / s.micro % s.panels;
         const std::int64_t b = i / kPanel / s.micro / s.panels;
         const std::int64_t first = (panel * kPanel + lane) * g.block_k + m * micro_block;

@@ -6,8 +6,8 @@
 
 namespace halftone::patterns::detail {
 
-/// Key blocks whose statistics lie side by side, so that kernels run over blocks contiguously. A GPU's warp; on CPUs more
-/// than 16, up to which GCC unrolls loops instead of vectorising them.
+/// Key blocks whose statistics lie side by side, so that kernels run over blocks contiguously. A GPU's warp; on CPUs
+/// more than 16, up to which GCC unrolls loops instead of vectorising them.
 inline constexpr int kPanel = 32;
 
 /// Stands for the log of zero keys: vanishes beside any real logit, yet differences of it stay finite.

@@ -1,0 +1,129 @@
+#include "halftone/patterns/halftone/scores.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "problem.hpp"
+#include "support/random.hpp"
+
+namespace halftone {
+namespace {
+
+using namespace patterns;
+using testing::Case;
+using testing::Problem;
+
+class Scores : public ::testing::TestWithParam<Case> {};
+
+TEST_P(Scores, MatchDoublePrecision) {
+  const Problem p(GetParam());
+  const std::vector<float> scores = testing::to_vector(halftone_scores(p.layer(), p.geometry, p.c.options));
+  const testing::NaiveScores expected = testing::naive_scores(p);
+  ASSERT_EQ(scores.size(), expected.score.size());
+  // A share's relative error is twice the absolute error of a logit, whose terms add up to at most `magnitude`.
+  const double relative = 2.0 * 4.0 * std::numeric_limits<float>::epsilon() * expected.magnitude + 1e-6;
+  for (int b = 0; b < p.batch(); ++b)
+    for (int h = 0; h < p.c.heads_q; ++h)
+      for (int t = 0; t < p.tiles(); ++t)
+        for (int block = 0; block < p.blocks(); ++block) {
+          const std::size_t at = p.at(b, h, t, block);
+          if (p.visible(b, t, block))
+            ASSERT_NEAR(scores[at], expected.score[at], relative * expected.score[at])
+                << "batch " << b << " head " << h << " tile " << t << " block " << block;
+          else
+            ASSERT_EQ(scores[at], 0.0f) << "batch " << b << " head " << h << " tile " << t << " block " << block;
+        }
+}
+
+TEST_P(Scores, AreTheSameEveryTime) {
+  const Problem p(GetParam());
+  EXPECT_EQ(testing::to_vector(halftone_scores(p.layer(), p.geometry, p.c.options)),
+            testing::to_vector(halftone_scores(p.layer(), p.geometry, p.c.options)));
+}
+
+INSTANTIATE_TEST_SUITE_P(Halftone, Scores, ::testing::ValuesIn(testing::all_cases()),
+                         [](const auto& info) { return info.param.name; });
+
+TEST(Scores, UseTheScaleTheyAreGiven) {
+  const Problem p({.name = "scale", .len_q = {300}, .len_k = {300}});
+  HalftoneLayer explicit_default = p.layer(), twice = p.layer();
+  explicit_default.scale = 1.0f / std::sqrt(32.0f);
+  twice.scale = 2.0f / std::sqrt(32.0f);
+  const auto scores = [&](const HalftoneLayer& layer) {
+    return testing::to_vector(halftone_scores(layer, p.geometry, p.c.options));
+  };
+  EXPECT_EQ(scores(p.layer()), scores(explicit_default));
+  EXPECT_NE(scores(p.layer()), scores(twice));
+}
+
+// Two blocks and one tile, not causal; the second block's keys are zero and so has log-mass ln 64. Every query is
+// (x, 0, 0, ...), so that the ratio of the two shares tells the first block's log-mass.
+double log_mass_of_needle(int micro_block, double x, const std::vector<double>& first_block) {
+  const Case c{.name = "needle",
+               .heads_q = 1,
+               .causal = false,
+               .len_q = {128},
+               .len_k = {128},
+               .options = {.micro_block = micro_block}};
+  HostTensor q("q", DType::float32, {1, 1, 128, 32}), k("k", DType::float32, {1, 1, 128, 32});
+  std::fill_n(static_cast<float*>(q.data()), q.size(), 0.0f);
+  std::fill_n(static_cast<float*>(k.data()), k.size(), 0.0f);
+  for (int i = 0; i < 128; ++i) static_cast<float*>(q.data())[i * 32] = static_cast<float>(x);
+  for (std::size_t i = 0; i < first_block.size(); ++i)
+    static_cast<float*>(k.data())[i * 32] = static_cast<float>(first_block[i]);
+  const Problem p(c, q, k, k);
+  HalftoneLayer layer = p.layer();
+  layer.scale = 1.0f;
+  const std::vector<float> scores = testing::to_vector(halftone_scores(layer, p.geometry, c.options));
+  return std::log(64.0) + std::log(static_cast<double>(scores[0]) / static_cast<double>(scores[1]));
+}
+
+TEST(Scores, EstimateASmallSpreadBySecondMoments) {
+  // Logits +-0.5 in turn: mean 0, variance 1/4, so 64 e^(1/8); the true mass is 64 cosh(1/2), 0.5 % less.
+  std::vector<double> keys;
+  for (int i = 0; i < 64; ++i) keys.push_back(i % 2 ? 0.5 : -0.5);
+  EXPECT_NEAR(log_mass_of_needle(16, 1.0, keys), std::log(64.0) + 0.125, 1e-5);
+}
+
+TEST(Scores, NeverEstimateMoreThanANeedleIsWorth) {
+  // One key of logit x among b - 1 of logit zero. Beyond the cap the estimate is mean + sqrt(2 g ln b); for b = 16 that
+  // is x (1 / 16 + sqrt(15 * 2 ln 16) / 16) = 0.6325 x: never more than the micro-block's largest logit.
+  for (const int b : {4, 8, 16, 32, 64})
+    for (const double x : {24.0, 30.0, 40.0}) {
+      const double variance = x * x * (b - 1) / (b * b), estimate = x / b + std::sqrt(2.0 * variance * std::log(b));
+      ASSERT_GT(variance, 2.0 * std::log(b)) << "the case must lie beyond the cap";
+      const double others = 64.0 - b;  // the other micro-blocks of the block hold zeros
+      const double log_mass = log_mass_of_needle(b, x, {1.0});
+      EXPECT_NEAR(log_mass, std::log(std::exp(estimate) + others), 1e-4) << "b = " << b << ", x = " << x;
+      EXPECT_LT(log_mass, std::log(std::exp(x) + others)) << "b = " << b << ", x = " << x;
+    }
+  EXPECT_NEAR(log_mass_of_needle(16, 20.0, {1.0}), 0.6325 * 20.0, 0.01);
+}
+
+TEST(Kappa, IsContinuousWithItsSlopeAtTheSwitch) {
+  for (const float n : {2.0f, 4.0f, 16.0f, 64.0f}) {
+    const float log_count = std::log(n), at = 2.0f * log_count, step = 1e-3f;
+    EXPECT_NEAR(patterns::detail::kappa(at, log_count), log_count, 1e-6);
+    EXPECT_NEAR(patterns::detail::kappa(at + step, log_count) - log_count, 0.5f * step, 1e-5);
+    EXPECT_NEAR(log_count - patterns::detail::kappa(at - step, log_count), 0.5f * step, 1e-5);
+  }
+}
+
+TEST(Kappa, GrowsWithTheVarianceAndNeverBeyondTheMaximum) {
+  const float log_count = std::log(16.0f);
+  float last = 0.0f;
+  for (float g = 0.25f; g < 1000.0f; g *= 1.5f) {
+    const float k = patterns::detail::kappa(g, log_count);
+    EXPECT_GT(k, last);
+    EXPECT_LE(k, 0.5f * g);
+    EXPECT_LE(k + log_count, std::max(std::sqrt(2.0f * g * log_count), 2.0f * log_count) * 1.00001f);
+    last = k;
+  }
+}
+
+TEST(Kappa, IsZeroForOneKey) { EXPECT_EQ(patterns::detail::kappa(0.0f, 0.0f), 0.0f); }
+
+}  // namespace
+}  // namespace halftone

@@ -1,0 +1,86 @@
+#include "halftone/patterns/halftone/statistics.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "problem.hpp"
+
+namespace halftone {
+namespace {
+
+using namespace patterns::detail;
+using testing::Case;
+using testing::Problem;
+
+// Compares every micro-block with means and variances in double. `relative` bounds the variance's error beside the
+// rounding of the keys' own distances.
+void expect_statistics(const Problem& p, double relative) {
+  const int micro_block = p.c.options.micro_block;
+  const KeyStatistics s = key_statistics(p.k, p.geometry, micro_block);
+  const std::vector<float> moments = testing::to_vector(s.moments), log_count = testing::to_vector(s.log_count);
+  ASSERT_EQ(s.micro, p.c.block_k / micro_block);
+  ASSERT_GE(s.panels * kPanel, p.blocks());
+  for (int b = 0; b < p.batch(); ++b)
+    for (int block = 0; block < s.panels * kPanel; ++block)
+      for (int m = 0; m < s.micro; ++m) {
+        const int first = block * p.c.block_k + m * micro_block;
+        const int count = std::clamp(p.c.len_k[b] - first, 0, micro_block);
+        const float log = log_count[s.log_count_at(b, block / kPanel, m) + block % kPanel];
+        if (count == 0)
+          ASSERT_EQ(log, kNoKeys);
+        else
+          ASSERT_NEAR(log, std::log(count), 1e-6);
+        for (int h = 0; h < p.c.heads_kv; ++h)
+          for (int j = 0; j < p.c.dim; ++j) {
+            double mean = 0.0, variance = 0.0, size = 0.0;
+            for (int i = first; i < first + count; ++i) mean += p.element(p.host_k, b, h, i, j) / count;
+            for (int i = first; i < first + count; ++i) {
+              const double x = p.element(p.host_k, b, h, i, j);
+              variance += (x - mean) * (x - mean) / count;
+              size = std::max(size, std::abs(x));
+            }
+            const std::int64_t at = s.moments_at(b, h, block / kPanel, m) + j * kPanel + block % kPanel;
+            ASSERT_NEAR(moments[at], mean, 4e-7 * size) << "block " << block << " micro-block " << m << " dim " << j;
+            ASSERT_NEAR(moments[at + p.c.dim * kPanel], variance, relative * variance)
+                << "block " << block << " micro-block " << m << " dim " << j;
+            ASSERT_GE(moments[at + p.c.dim * kPanel], 0.0f);
+          }
+      }
+}
+
+class Statistics : public ::testing::TestWithParam<Case> {};
+
+TEST_P(Statistics, MatchDoublePrecision) { expect_statistics(Problem(GetParam()), 2e-5); }
+
+INSTANTIATE_TEST_SUITE_P(Halftone, Statistics, ::testing::ValuesIn(testing::all_cases()),
+                         [](const auto& info) { return info.param.name; });
+
+TEST(KeyStatistics, SurviveKeysFarFromZero) {
+  const Case c{.name = "far", .len_q = {300}, .len_k = {300}};
+  const Problem random(c);
+  HostTensor k("k", DType::float32, random.host_k.shape);
+  for (std::int64_t i = 0; i < k.size(); ++i)
+    static_cast<float*>(k.data())[i] = 1e4f + static_cast<const float*>(random.host_k.data())[i];
+  // In one pass of squares about zero, 1e8 +- 1 would lose all of the variance in float32.
+  expect_statistics(Problem(c, random.host_q, k, random.host_v), 2e-5);
+}
+
+TEST(KeyStatistics, OfEqualKeysHaveNoVariance) {
+  const Case c{.name = "equal", .heads_q = 1, .len_q = {64}, .len_k = {64}};
+  const Problem random(c);
+  HostTensor k("k", DType::float32, random.host_k.shape);
+  std::fill_n(static_cast<float*>(k.data()), k.size(), 0.1f);
+  const Problem p(c, random.host_q, k, random.host_v);
+  const KeyStatistics s = key_statistics(p.k, p.geometry, 16);
+  const std::vector<float> moments = testing::to_vector(s.moments);
+  for (int m = 0; m < 4; ++m)
+    for (int j = 0; j < c.dim; ++j) {
+      EXPECT_EQ(moments[s.moments_at(0, 0, 0, m) + j * kPanel], 0.1f);
+      EXPECT_EQ(moments[s.moments_at(0, 0, 0, m) + (c.dim + j) * kPanel], 0.0f);
+    }
+}
+
+}  // namespace
+}  // namespace halftone
