@@ -1,7 +1,9 @@
 // A consumer warpgroup of the Hopper forward kernel: 64 query rows, products by wgmma, softmax in registers.
 #pragma once
 
-#include "halftone/cuda_specialized/sm90/producer.cuh"
+#include "halftone/cuda_specialized/common/tma.cuh"
+#include "halftone/cuda_specialized/sm90/forward_args.hpp"
+#include "halftone/cuda_specialized/sm90/forward_shared.cuh"
 #include "halftone/cuda_specialized/sm90/softmax.cuh"
 #include "halftone/cuda_specialized/sm90/wgmma.cuh"
 
@@ -13,22 +15,28 @@ class Consumer {
   static constexpr int kScores = Config::kBlockN / 2;  ///< accumulators per thread of a 64 x kBlockN tile
   static constexpr int kOutputs = Config::kDim / 2;
   static constexpr int kGroupOfEight = 8 * 128;        ///< bytes of eight 128-byte rows
+  static constexpr bool kStageOutput = Config::kQueryStages > 1;  ///< the output may wait where the queries were
 
  public:
   __device__ Consumer(const ForwardArgs& args, Shared& shared, int group)
       : args_(args), p_(args.params), s_(shared), group_(group), lane_(static_cast<int>(threadIdx.x) % 32),
         row_in_tile_(group * 64 + static_cast<int>(threadIdx.x) % 128 / 32 * 16 + lane_ / 4) {}
 
+  /// One stream of steps over all rows: the first scores of a row are issued together with the last output product of
+  /// the row before, so that rows of few steps keep the tensor cores as busy as long ones.
   __device__ void run() {
     if (group_ == 1) named_arrive(turn_barrier(0), 256);  // the first turn is warpgroup 0's
-    for (;;) {
-      s_.work_full[work_.index].wait(work_.phase);
-      const Work work = s_.work[work_.index];
-      release(s_.work_empty[work_.index]);
-      work_.advance();
-      if (work.row < 0) return;
-      attend(work);
-    }
+    int steps = next_row();
+    if (steps == 0) return;
+    float s[kScores], o[kOutputs];
+    wait_scores_input();
+    begin_turn();
+    issue_scores(s);
+    end_turn();
+    wgmma_wait<0>();
+    pin(s);
+    while (steps > 0) steps = attend(steps, s, o);
+    finish_stores();
   }
 
  private:
@@ -44,28 +52,26 @@ class Consumer {
 
   /// Starts scores = Q K^T with the tile at the K ring's place.
   __device__ void issue_scores(float (&s)[kScores]) {
-    const std::uint8_t* q = s_.q[q_.index] + group_ * 64 * 128;
-    const std::uint8_t* k = s_.k[k_.index];
+    const Operand<kGroupOfEight, 16> q(s_.q[q_.index] + group_ * 64 * 128), k(s_.k[k_.index]);
     pin(s);
     wgmma_fence();
 #pragma unroll
     for (int step = 0; step < Config::kDim / 16; ++step) {
       const int chunk = step / 4, inside = step % 4 * 32;  // 16 elements are 32 bytes of a 128-byte row
-      wgmma_shared<Element>(s, descriptor(q + chunk * Config::kBlockM * 128 + inside, kGroupOfEight, 16),
-                            descriptor(k + chunk * Config::kBlockN * 128 + inside, kGroupOfEight, 16), step > 0);
+      wgmma_shared<Element>(s, q.at(chunk * Config::kBlockM * 128 + inside), k.at(chunk * Config::kBlockN * 128 + inside),
+                            step > 0);
     }
     wgmma_commit();
   }
 
   /// Starts output += weights V with the tile at the V ring's place.
   __device__ void issue_output(float (&o)[kOutputs], const std::uint32_t (&w)[kScores / 8][4], bool accumulate) {
-    const std::uint8_t* v = s_.v[v_.index];
+    const Operand<kGroupOfEight, Config::kBlockN * 128> v(s_.v[v_.index]);
     pin(o);
     wgmma_fence();
 #pragma unroll
     for (int step = 0; step < Config::kBlockN / 16; ++step)
-      wgmma_registers<Element>(o, w[step], descriptor(v + step * 16 * 128, kGroupOfEight, Config::kBlockN * 128),
-                               accumulate || step > 0);
+      wgmma_registers<Element>(o, w[step], v.at(step * 16 * 128), accumulate || step > 0);
     wgmma_commit();
   }
 
@@ -76,58 +82,75 @@ class Consumer {
       for (int r = 0; r < 4; ++r) w[step][r] = pack_pair<Element>(s[step * 8 + r * 2], s[step * 8 + r * 2 + 1]);
   }
 
-  __device__ void attend(const Work& work) {
-    const RowPlace at(args_, work.row);
-    float o[kOutputs];
+  /// Waits for the row at work_; its steps, 0 when there is none left.
+  __device__ int next_row() {
+    s_.work_full[work_.index].wait(work_.phase);
+    return work().steps;
+  }
+  __device__ const Work& work() const { return s_.work[work_.index]; }
+
+  __device__ void wait_scores_input() {
+    s_.q_full[q_.index].wait(q_.phase);
+    wait_key();
+  }
+  __device__ void wait_key() {
+    s_.k_full[k_.index].wait(k_.phase);
 #pragma unroll
-    for (int i = 0; i < kOutputs; ++i) o[i] = 0.0f;
+    for (int half = 0; half < Config::kHalves; ++half) flags_[half] = s_.step[k_.index].flags[half];
+  }
+
+  /// With the scores of the row's first step in `s`: attends the row, stores it, and moves on to the next one with the
+  /// scores of its first step in `s`. Returns the next row's steps.
+  __device__ int attend(int steps, float (&s)[kScores], float (&o)[kOutputs]) {
+    const Work& at = work();
     Softmax<kLandmarks> softmax(p_.scale * 1.44269504f);
-    if (work.steps > 0) {
-      float s[kScores], shrink[2];
-      std::uint32_t w[kScores / 8][4];
-      s_.q_full[q_.index].wait(q_.phase);
-      s_.k_full[k_.index].wait(k_.phase);
+    float shrink[2];
+    std::uint32_t w[kScores / 8][4];
+    bool landmarks = adjust(s, at);
+    release_key();
+    softmax.update(s, landmarks, shrink);
+    to_weights(s, w);
+    release_stored_query();
+    for (int step = 1; step < steps; ++step) {
+      wait_key();
       begin_turn();
       issue_scores(s);
-      end_turn();
-      wgmma_wait<0>();
-      pin(s);
-      bool landmarks = adjust(s, at);
-      release_key();
-      softmax.update(s, landmarks, shrink);
-      to_weights(s, w);
-      for (int step = 1; step < work.steps; ++step) {
-        s_.k_full[k_.index].wait(k_.phase);
-        begin_turn();
-        issue_scores(s);
-        s_.v_full[v_.index].wait(v_.phase);
-        issue_output(o, w, step > 1);
-        end_turn();
-        wgmma_wait<1>();
-        pin(s);
-        landmarks = adjust(s, at);
-        release_key();
-        const bool moved = softmax.update(s, landmarks, shrink);
-        wgmma_wait<0>();
-        pin(o);
-        release(s_.v_empty[v_.index]);
-        v_.advance();
-        if (moved) {
-#pragma unroll
-          for (int i = 0; i < kOutputs; ++i) o[i] *= shrink[row_of(i)];
-        }
-        to_weights(s, w);
-      }
-      release(s_.q_empty[q_.index]);
-      q_.advance();
       s_.v_full[v_.index].wait(v_.phase);
-      issue_output(o, w, work.steps > 1);
+      issue_output(o, w, step > 1);
+      end_turn();
+      wgmma_wait<1>();
+      pin(s);
+      landmarks = adjust(s, at);
+      release_key();
+      const bool moved = softmax.update(s, landmarks, shrink);
       wgmma_wait<0>();
       pin(o);
-      release(s_.v_empty[v_.index]);
-      v_.advance();
+      release_value();
+      if (moved) {
+#pragma unroll
+        for (int i = 0; i < kOutputs; ++i) o[i] *= shrink[row_of(i)];
+      }
+      to_weights(s, w);
     }
-    store(o, softmax, at);
+    const int query_stage = q_.index;
+    if constexpr (!kStageOutput) release_query(query_stage);
+    q_.advance();
+    RingPlace<Config::kWorks> done = work_;
+    work_.advance();
+    const int next = next_row();
+    if (next > 0) wait_scores_input();
+    s_.v_full[v_.index].wait(v_.phase);
+    begin_turn();
+    issue_scores(s);  // after the last row of stale tiles, unused: a condition here would serialise the products
+    issue_output(o, w, steps > 1);
+    end_turn();
+    wgmma_wait<0>();
+    pin(s);
+    pin(o);
+    release_value();
+    store(o, softmax, at, query_stage);
+    release(s_.work_empty[done.index]);
+    return next;
   }
 
   __device__ void release_key() {
@@ -135,13 +158,18 @@ class Consumer {
     k_.advance();
   }
 
+  __device__ void release_value() {
+    release(s_.v_empty[v_.index]);
+    v_.advance();
+  }
+
   /// Applies the step's rules to the scores; true when its columns are landmarks.
-  __device__ bool adjust(float (&s)[kScores], const RowPlace& at) {
+  __device__ bool adjust(float (&s)[kScores], const Work& at) {
     const Step& step = s_.step[k_.index];
     bool landmarks = false;
 #pragma unroll
     for (int half = 0; half < Config::kHalves; ++half) {
-      const std::int32_t flags = step.flags[half];
+      const std::int32_t flags = flags_[half];
       if (flags == 0) continue;
       if constexpr (kLandmarks) {
         if (flags & kStepLandmark) {
@@ -155,17 +183,17 @@ class Consumer {
     return landmarks;
   }
 
-  __device__ void mask_half(float (&s)[kScores], int half, std::int32_t flags, const Step& step, const RowPlace& at) {
+  __device__ void mask_half(float (&s)[kScores], int half, std::int32_t flags, const Step& step, const Work& at) {
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
-      const std::int64_t query = std::int64_t{at.tile} * Config::kBlockM + row_in_tile_ + 8 * r;
-      const std::int64_t diagonal = query + at.diagonal() - step.first[half];  // column on the diagonal
-      std::int64_t low = 0, high = 63;  // columns that count
-      if (flags & kBlockRagged) high = min(high, at.extent.len_k - 1 - step.first[half]);
+      // Column on the diagonal, and the columns that count.
+      const std::int32_t diagonal = query_of(at, r) + at.len_k - at.len_q - step.first[half];
+      std::int32_t low = 0, high = 63;
+      if (flags & kBlockRagged) high = min(high, at.len_k - 1 - step.first[half]);
       if (flags & kBlockCausal) high = min(high, diagonal);
       if (flags & kBlockWindow) {
-        low = max(low, diagonal - p_.mask.window_left);
-        high = min(high, diagonal + p_.mask.window_right);
+        low = static_cast<std::int32_t>(max(std::int64_t{low}, diagonal - p_.mask.window_left));
+        high = static_cast<std::int32_t>(min(std::int64_t{high}, diagonal + p_.mask.window_right));
       }
       if (flags & kStepAbsent) high = -1;
       std::uint64_t bits = ~std::uint64_t{0};
@@ -173,9 +201,9 @@ class Consumer {
         const std::int32_t parts = p_.mask.block_k / 64, block = step.bits[half] / parts, part = step.bits[half] % parts;
         bits = p_.mask.bits[(std::int64_t{block} * Config::kBlockM + row_in_tile_ + 8 * r) * parts + part];
       }
-      const int first = static_cast<int>(max(low, std::int64_t{0})), last = static_cast<int>(max(high, std::int64_t{-1}));
-      bits = first > 63 ? 0 : bits >> first << first;
-      bits = last < 63 ? bits & ((std::uint64_t{1} << (last + 1)) - 1) : bits;
+      high = max(high, -1);
+      bits = low > 63 ? 0 : bits >> low << low;
+      bits = high < 63 ? bits & ((std::uint64_t{1} << (high + 1)) - 1) : bits;
       bits >>= lane_ % 4 * 2;
 #pragma unroll
       for (int j = 0; j < 8; ++j)
@@ -185,7 +213,7 @@ class Consumer {
     }
   }
 
-  __device__ void add_bias(float (&s)[kScores], int half, std::int32_t first, const RowPlace& at) {
+  __device__ void add_bias(float (&s)[kScores], int half, std::int32_t first, const Work& at) {
     const LandmarkView& l = p_.landmarks;
     const float* bias = l.bias + ((std::int64_t{at.b} * p_.heads_q + at.head) * l.tiles + at.tile) * l.blocks;
     const float unscale = 1.0f / p_.scale;  // scores are unscaled here
@@ -200,36 +228,112 @@ class Consumer {
       }
   }
 
-  __device__ void store(const float (&o)[kOutputs], Softmax<kLandmarks>& softmax, const RowPlace& at) {
-    auto* base = static_cast<std::uint16_t*>(p_.o) + row_offset(p_, p_.o_stride, at.b, at.head, at.extent.begin_q);
+  /// Divides by the sums and stores the row. Whole tiles go through shared memory, where the row's queries were, and
+  /// the copy engine; tiles that end inside a packed batch are written directly.
+  __device__ void store(const float (&o)[kOutputs], Softmax<kLandmarks>& softmax, const Work& at, int query_stage) {
+    float factor[2];
+    const float* sink = p_.sink ? p_.sink + at.head : nullptr;
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       float lse, far_mass;
-      const float factor = softmax.finish(r, p_.sink ? p_.sink + at.head : nullptr, lse, far_mass);
-      const std::int64_t query = std::int64_t{at.tile} * Config::kBlockM + row_in_tile_ + 8 * r;
-      if (query >= at.extent.len_q) continue;
+      factor[r] = softmax.finish(r, sink, lse, far_mass);
+      store_sums(r, lse, far_mass, at);
+    }
+    if constexpr (kStageOutput) {
+      if (args_.store_tiles && (!p_.packed() || first_query(at) + 64 <= at.len_q))
+        return store_tile(o, factor, at, query_stage);
+      release_query(query_stage);
+    }
+    store_directly(o, factor, at);
+  }
+
+  /// First query of this warpgroup.
+  __device__ std::int32_t first_query(const Work& at) const { return at.first_query + group_ * 64; }
+  __device__ std::int32_t query_of(const Work& at, int r) const { return at.first_query + row_in_tile_ + 8 * r; }
+
+  __device__ void store_sums(int r, float lse, float far_mass, const Work& at) {
+    const std::int32_t query = query_of(at, r);
+    if (lane_ % 4 != 0 || query >= at.len_q) return;
+    const std::int64_t index = lse_index(p_, at.b, at.head, at.begin_q, query);
+    if (p_.lse) p_.lse[index] = lse;
+    if (p_.far_mass) p_.far_mass[index] = far_mass;
+  }
+
+  __device__ void store_tile(const float (&o)[kOutputs], const float (&factor)[2], const Work& at, int query_stage) {
+    std::uint8_t* tile = s_.q[query_stage] + group_ * 64 * 128;
+    const int row = opaque(row_in_tile_) - group_ * 64;
+#pragma unroll
+    for (int j = 0; j < Config::kDim / 8; ++j)
+#pragma unroll
+      for (int r = 0; r < 2; ++r) {
+        const int piece = j % 8 ^ row % 8;  // the 128-byte swizzle
+        const std::uint32_t pair = pack_pair<Element>(o[j * 4 + r * 2] * factor[r], o[j * 4 + r * 2 + 1] * factor[r]);
+        *reinterpret_cast<std::uint32_t*>(tile + j / 8 * Config::kBlockM * 128 + (row + 8 * r) * 128 + piece * 16 + lane_ % 4 * 4) =
+            pair;
+      }
+    fence_shared_for_copies();
+    named_sync(store_barrier(), 128);
+    if (is_leader()) {
+      for (int c = 0; c < Config::kChunks; ++c)
+        store_box(&args_.o, tile + c * Config::kBlockM * 128, c * 64,
+                  at.begin_q + first_query(at), at.head, p_.packed() ? 0 : at.b);
+      commit_stores();
+    }
+    stored_query_ = query_stage;
+  }
+
+  __device__ void store_directly(const float (&o)[kOutputs], const float (&factor)[2], const Work& at) {
+    auto* base = static_cast<std::uint16_t*>(p_.o) + row_offset(p_, p_.o_stride, at.b, at.head, at.begin_q);
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      const std::int32_t query = query_of(at, r);
+      if (query >= at.len_q) continue;
       std::uint16_t* row = base + query * p_.o_stride.seq;
 #pragma unroll
       for (int j = 0; j < Config::kDim / 8; ++j) {
         const int column = j * 8 + lane_ % 4 * 2;
-        const std::uint32_t pair = pack_pair<Element>(o[j * 4 + r * 2] * factor, o[j * 4 + r * 2 + 1] * factor);
+        const std::uint32_t pair = pack_pair<Element>(o[j * 4 + r * 2] * factor[r], o[j * 4 + r * 2 + 1] * factor[r]);
         if (column + 1 < p_.dim) *reinterpret_cast<std::uint32_t*>(row + column) = pair;
       }
-      if (lane_ % 4 == 0) {
-        const std::int64_t index = lse_index(p_, at.b, at.head, at.extent.begin_q, query);
-        if (p_.lse) p_.lse[index] = lse;
-        if (p_.far_mass) p_.far_mass[index] = far_mass;
-      }
     }
+  }
+
+  /// Keeps what depends on x from being computed ahead and held in registers through the loops.
+  __device__ static int opaque(int x) {
+    asm volatile("" : "+r"(x));
+    return x;
+  }
+
+  __device__ int store_barrier() const { return 3 + group_; }
+  __device__ bool is_leader() const { return threadIdx.x % 128 == 0; }
+
+  /// Gives the queries' shared memory back once the whole warpgroup is done with it.
+  __device__ void release_query(int stage) {
+    named_sync(store_barrier(), 128);
+    if (is_leader()) s_.q_empty[stage].arrive();
+  }
+  /// Likewise once the copy engine has read the output that was stored there: a step later, to hide the wait.
+  __device__ void release_stored_query() {
+    if (stored_query_ < 0) return;
+    if (is_leader()) {
+      wait_stores_read();
+      s_.q_empty[stored_query_].arrive();
+    }
+    stored_query_ = -1;
+  }
+  __device__ void finish_stores() {
+    if (is_leader()) wait_stores_read();
   }
 
   const ForwardArgs& args_;
   const AttentionParams& p_;
   Shared& s_;
   int group_, lane_, row_in_tile_;
+  std::int32_t flags_[Config::kHalves];  ///< of the step whose scores come next
+  int stored_query_ = -1;  ///< query stage whose memory the copy engine still reads
   RingPlace<Config::kQueryStages> q_;
   RingPlace<Config::kStages> k_, v_;
-  RingPlace<2> work_;
+  RingPlace<Config::kWorks> work_;
 };
 
 }  // namespace halftone::cuda::sm90

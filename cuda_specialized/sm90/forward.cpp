@@ -23,6 +23,7 @@ TensorShape tensor(const AttentionParams& p, const void* data, const TensorStrid
 TensorShape tensor_q(const AttentionParams& p) { return tensor(p, p.q, p.q_stride, p.heads_q, p.seq_q, p.total_q); }
 TensorShape tensor_k(const AttentionParams& p) { return tensor(p, p.k, p.k_stride, p.heads_kv, p.seq_k, p.total_k); }
 TensorShape tensor_v(const AttentionParams& p) { return tensor(p, p.v, p.v_stride, p.heads_kv, p.seq_k, p.total_k); }
+TensorShape tensor_o(const AttentionParams& p) { return tensor(p, p.o, p.o_stride, p.heads_q, p.seq_q, p.total_q); }
 TensorShape landmark_tensor(const AttentionParams& p, const void* data) {
   const std::int64_t blocks = p.landmarks.blocks, dim = p.dim;
   return {data, p.batch, p.heads_kv, blocks, dim, {p.heads_kv * blocks * dim, blocks * dim, dim}, p.dtype};
@@ -90,6 +91,8 @@ void forward(const AttentionParams& params, void* workspace, cudaStream_t stream
   args.q = make_tensor_map(tensor_q(params), kBlockM);
   args.k = make_tensor_map(tensor_k(params), 64);
   args.v = make_tensor_map(tensor_v(params), 64);
+  args.store_tiles = tma_refusal("o", tensor_o(params)).empty();
+  if (args.store_tiles) args.o = make_tensor_map(tensor_o(params), 64);
   if (params.landmarks.key) {
     args.landmark_key = make_tensor_map(landmark_tensor(params, params.landmarks.key), 64);
     args.landmark_value = make_tensor_map(landmark_tensor(params, params.landmarks.value), 64);

@@ -11,10 +11,12 @@ namespace halftone::cuda::sm90 {
 
 struct ForwardArgs {
   CUtensorMap q, k, v;                    ///< boxes of 128 queries, 64 keys
+  CUtensorMap o;                          ///< boxes of 64 queries
   CUtensorMap landmark_key, landmark_value;
   AttentionParams params;
   const std::int32_t* order = nullptr;    ///< [rows] mask rows, longest first; null without a mask
   std::int32_t* next_row = nullptr;       ///< rows handed out beyond the first of each CTA; zero at launch
+  bool store_tiles = false;               ///< the copy engine can write o
   std::int32_t tiles = 0;                 ///< query tiles per (batch, head)
   std::int32_t rows = 0;                  ///< batch * heads_q * tiles
 };

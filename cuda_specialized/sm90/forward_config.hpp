@@ -5,7 +5,7 @@
 
 namespace halftone::cuda::sm90 {
 
-/// One CTA: two consumer warpgroups of 64 query rows each and one producer warp.
+/// One CTA: two consumer warpgroups of 64 query rows each, a planner warp and a producer warp.
 template <int kHeadDim>
 struct ForwardConfig {
   static constexpr int kDim = kHeadDim;
@@ -15,9 +15,11 @@ struct ForwardConfig {
   static constexpr int kChunks = kHeadDim / 64;              ///< 128-byte wide pieces of a row
   static constexpr int kStages = 2;                          ///< K and V tiles in flight, each
   static constexpr int kQueryStages = kHeadDim <= 128 ? 2 : 1;
+  static constexpr int kPlanned = 16;                        ///< steps the planner may be ahead of the producer
+  static constexpr int kWorks = 4;                           ///< rows the planner may be ahead of the consumers
   static constexpr int kConsumers = 2;
   static constexpr int kThreads = 128 * (kConsumers + 1);
-  static constexpr int kProducerRegisters = 24, kConsumerRegisters = 240;
+  static constexpr int kProducerRegisters = 40, kConsumerRegisters = 232;
 
   static constexpr int kQueryBytes = kBlockM * kHeadDim * 2;
   static constexpr int kTileBytes = kBlockN * kHeadDim * 2;

@@ -1,7 +1,8 @@
-// The Hopper forward kernel: persistent CTAs of one producer warp and two consumer warpgroups.
+// The Hopper forward kernel: persistent CTAs of a planner warp, a producer warp and two consumer warpgroups.
 #pragma once
 
 #include "halftone/cuda_specialized/sm90/consumer.cuh"
+#include "halftone/cuda_specialized/sm90/planner.cuh"
 #include "halftone/cuda_specialized/sm90/producer.cuh"
 
 namespace halftone::cuda::sm90 {
@@ -11,13 +12,16 @@ __global__ void __launch_bounds__(Config::kThreads, 1) forward_kernel(const __gr
   extern __shared__ std::uint8_t raw[];
   using Shared = SharedStorage<Config>;
   Shared& shared = *reinterpret_cast<Shared*>((reinterpret_cast<std::uintptr_t>(raw) + 1023) / 1024 * 1024);
+  __builtin_assume(__isShared(&shared));  // lets the compiler use shared-memory loads
   constexpr int kConsumerWarps = Config::kConsumers * 4;
   if (threadIdx.x == 0) {
     for (Barrier& b : shared.q_full) b.init(1);
     for (Barrier& b : shared.k_full) b.init(1);
     for (Barrier& b : shared.v_full) b.init(1);
+    for (Barrier& b : shared.plan_full) b.init(1);
+    for (Barrier& b : shared.plan_empty) b.init(1);
     for (Barrier& b : shared.work_full) b.init(1);
-    for (Barrier& b : shared.q_empty) b.init(kConsumerWarps);
+    for (Barrier& b : shared.q_empty) b.init(Config::kConsumers);
     for (Barrier& b : shared.k_empty) b.init(kConsumerWarps);
     for (Barrier& b : shared.v_empty) b.init(kConsumerWarps);
     for (Barrier& b : shared.work_empty) b.init(kConsumerWarps);
@@ -26,7 +30,8 @@ __global__ void __launch_bounds__(Config::kThreads, 1) forward_kernel(const __gr
   __syncthreads();
   if (threadIdx.x < 128) {
     give_registers<Config::kProducerRegisters>();
-    if (threadIdx.x < 32) Producer<Config, kLandmarks>(args, shared).run();
+    if (threadIdx.x == 0) Producer<Config>(args, shared).run();
+    if (threadIdx.x / 32 == 1) Planner<Config, kLandmarks>(args, shared).run();
   } else {
     take_registers<Config::kConsumerRegisters>();
     Consumer<Config, Element, kLandmarks>(args, shared, static_cast<int>(threadIdx.x) / 128 - 1).run();

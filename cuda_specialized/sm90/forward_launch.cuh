@@ -13,8 +13,17 @@ void launch(const ForwardArgs& args, int multiprocessors, cudaStream_t stream) {
   const auto kernel = forward_kernel<Config, Element, kLandmarks>;
   constexpr int kBytes = static_cast<int>(forward_shared_bytes<Config>());
   HALFTONE_CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes));
-  kernel<<<std::min(args.rows, multiprocessors), Config::kThreads, kBytes, stream>>>(args);
-  HALFTONE_CUDA_CHECK(cudaGetLastError());
+  cudaLaunchAttribute early{};  // start while the kernel that sorts the rows still runs
+  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  early.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(static_cast<unsigned>(std::min(args.rows, multiprocessors)));
+  config.blockDim = dim3(Config::kThreads);
+  config.dynamicSmemBytes = kBytes;
+  config.stream = stream;
+  config.attrs = &early;
+  config.numAttrs = args.order ? 1 : 0;
+  HALFTONE_CUDA_CHECK(cudaLaunchKernelEx(&config, kernel, args));
 }
 
 template <class Config>

@@ -14,17 +14,29 @@ enum StepFlag : std::int32_t {
   kStepLandmark = 64,  ///< columns are landmarks, with a bias
 };
 
-/// What the producer tells the consumers about one step.
+/// One K/V tile of a row, for the consumers.
 struct Step {
   std::int32_t flags[2];  ///< BlockKind and StepFlag of each half; 0: every pair counts
   std::int32_t first[2];  ///< first key (or landmark) of each half
   std::int32_t bits[2];   ///< bit block of halves with kBlockBits
 };
 
-/// One query tile to attend.
+/// One query tile to attend. Everyone reads it from shared memory where needed, which spares registers.
 struct Work {
-  std::int32_t row;    ///< (batch * heads_q + head) * tiles + tile; -1: no more
-  std::int32_t steps;  ///< K/V tiles, landmarks included
+  std::int32_t steps;            ///< K/V tiles, landmarks included; 0: no more work
+  std::int32_t b, head, head_kv, tile;
+  std::int32_t first_query;      ///< of the tile, in its sequence
+  std::int32_t begin_q, begin_k; ///< first rows of the sequence in a packed batch, else 0
+  std::int32_t len_q, len_k;
+};
+
+/// One step for the producer: what to load.
+struct PlannedStep {
+  enum Kind : std::int32_t { kKeys, kLandmarks, kEnd };
+  Step step;
+  Kind kind;
+  std::int16_t work;             ///< place of its row in the ring of works
+  bool first_of_row;             ///< load the row's queries, too
 };
 
 template <class Config>
@@ -33,11 +45,13 @@ struct SharedStorage {
   alignas(1024) std::uint8_t k[Config::kStages][Config::kTileBytes];
   alignas(1024) std::uint8_t v[Config::kStages][Config::kTileBytes];
   Step step[Config::kStages];
-  Work work[2];
+  PlannedStep plan[Config::kPlanned];
+  Work work[Config::kWorks];
   Barrier q_full[Config::kQueryStages], q_empty[Config::kQueryStages];
   Barrier k_full[Config::kStages], k_empty[Config::kStages];
   Barrier v_full[Config::kStages], v_empty[Config::kStages];
-  Barrier work_full[2], work_empty[2];
+  Barrier plan_full[Config::kPlanned], plan_empty[Config::kPlanned];
+  Barrier work_full[Config::kWorks], work_empty[Config::kWorks];
 };
 
 /// A place in a ring and the phase of its barriers.

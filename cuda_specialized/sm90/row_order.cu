@@ -1,5 +1,6 @@
 #include "halftone/cuda_specialized/sm90/row_order.hpp"
 
+#include "halftone/cuda_specialized/common/barrier.cuh"
 #include "halftone/cuda_specialized/common/check.hpp"
 
 namespace halftone::cuda::sm90 {
@@ -10,6 +11,7 @@ constexpr int kThreads = 1024;  // also the number of buckets
 __global__ void __launch_bounds__(kThreads) sort_rows_kernel(BlockMaskView mask, int heads_q, int tiles, int rows,
                                                              std::int32_t* order, std::int32_t* next_row) {
   __shared__ int longest, begin[kThreads], warp_total[32];
+  launch_dependents();
   const int thread = static_cast<int>(threadIdx.x);
   if (thread == 0) {
     longest = 0;

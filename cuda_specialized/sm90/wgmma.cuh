@@ -23,12 +23,23 @@ __device__ inline void pin(float (&d)[kCount]) {
   for (int i = 0; i < kCount; ++i) asm volatile("" : "+f"(d[i])::"memory");
 }
 
-/// Matrix descriptor of an operand in the 128-byte swizzle (PTX ISA, "matrix descriptor format"): `group` bytes between
-/// groups of eight rows, `chunk` bytes between chunks of 64 columns (operands with contiguous columns only).
-__device__ inline std::uint64_t descriptor(const void* shared, int group, int chunk) {
-  return std::uint64_t{(shared_address(shared) & 0x3ffffu) >> 4} | std::uint64_t(chunk >> 4) << 16 |
-         std::uint64_t(group >> 4) << 32 | std::uint64_t{1} << 62;
-}
+/// Matrix descriptors (PTX ISA, "matrix descriptor format") of operands in the 128-byte swizzle: `kGroup` bytes between
+/// groups of eight rows, `kChunk` bytes between chunks of 64 columns (operands with contiguous columns only).
+/// The address is made uniform over the warp here, once, so that the descriptors of further steps are additions in the
+/// uniform datapath and nothing delays the products.
+template <int kGroup, int kChunk>
+class Operand {
+ public:
+  __device__ explicit Operand(const void* shared)
+      : low_(__shfl_sync(0xffffffffu, shared_address(shared) >> 4, 0) | static_cast<std::uint32_t>(kChunk >> 4) << 16) {}
+  /// The operand `offset` bytes further on.
+  __device__ std::uint64_t at(int offset) const {
+    return std::uint64_t{kGroup >> 4 | 1u << 30} << 32 | (low_ + static_cast<std::uint32_t>(offset >> 4));
+  }
+
+ private:
+  std::uint32_t low_;
+};
 
 /// D[64 x 64] (+)= A[64 x 16] B[16 x 64], both in shared memory, rows of A and columns of B contiguous along k.
 template <class Element>
