@@ -1,6 +1,7 @@
 #include "halftone/patterns/bigbird.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "halftone/patterns/entries.hpp"
 #include "halftone/patterns/rule_call.hpp"
@@ -16,6 +17,8 @@ constexpr ParameterInfo kParameters[] = {
     {"random", "3", "budget: random key blocks per own key block (element: keys per query)"},
     {"global_blocks", "1", "leading key blocks that see and are seen by every position"},
     {"seed", "the request's", "of the random columns"}};
+
+constexpr double kMost = std::numeric_limits<std::int32_t>::max();
 
 struct Split {
   double window, random;
@@ -33,7 +36,7 @@ BlockMask make_bigbird(const PatternRequest& request, const nlohmann::json& valu
     return BigBirdRule{{near.count(split.window), global, call.causal()}, far.count(split.random), seed};
   };
   const double window = call.length("window", 1.0);
-  if (call.density == 0.0) return call.mask(rule({window, parameters.real("random", 0.0, call.grid.key_units())}));
+  if (call.density == 0.0) return call.mask(rule({window, parameters.real("random", 0.0, kMost)}));
 
   parameters.reject_beside_density("random");
   const double most = static_cast<double>(call.grid.key_units());

@@ -67,7 +67,8 @@ double Parameters::real(std::string_view name, double least, double most, std::i
 
 std::uint64_t Parameters::seed(std::string_view name) {
   const json got = value(name);
-  if (!got.is_number_unsigned()) reject(name, got, "a whole number from 0 to 2^64 - 1");
+  if (!got.is_number_unsigned() && !(got.is_number_integer() && got.get<std::int64_t>() >= 0))
+    reject(name, got, "a whole number from 0 to 2^64 - 1");
   record(name, got);
   return got.get<std::uint64_t>();
 }
