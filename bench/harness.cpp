@@ -45,14 +45,14 @@ class Collector : public benchmark::ConsoleReporter {
       file.samples.push_back(row.seconds);
       for (auto& [name, column] : counters) {
         const auto found = row.counters.find(name);
-        column.push_back(found == row.counters.end() ? std::nan("") : found->second.value);
+        column.push_back(found == row.counters.end() ? std::nan("") : median(found->second));
       }
     }
     file.table.columns.push_back({"name", names, "1", "benchmark"});
     file.table.columns.push_back({"kernel", labels, "1", "what ran"});
     file.table.columns.push_back({"seconds_median", medians, "s", "median over the repetitions of the time of one call"});
     for (const auto& [name, column] : counters)
-      file.table.columns.push_back({name, column, unit_of(name), "counter of the benchmark"});
+      file.table.columns.push_back({name, column, unit_of(name), "counter of the benchmark, median over the repetitions"});
     return file;
   }
 
@@ -60,13 +60,14 @@ class Collector : public benchmark::ConsoleReporter {
   struct Row {
     std::string name, label;
     std::vector<double> seconds;
-    benchmark::UserCounters counters;
+    std::map<std::string, std::vector<double>> counters;  ///< a value per repetition
   };
 
   void keep(const Run& run) {
     const std::string name = run.run_name.str();
     auto row = std::find_if(rows_.begin(), rows_.end(), [&](const Row& r) { return r.name == name; });
-    if (row == rows_.end()) row = rows_.insert(rows_.end(), {name, run.report_label, {}, run.counters});
+    if (row == rows_.end()) row = rows_.insert(rows_.end(), {name, run.report_label, {}, {}});
+    for (const auto& [counter, value] : run.counters) row->counters[counter].push_back(value.value);
     row->seconds.push_back(run.real_accumulated_time / static_cast<double>(run.iterations));
   }
 
@@ -78,6 +79,7 @@ class Collector : public benchmark::ConsoleReporter {
 
   static std::string unit_of(const std::string& counter) {
     if (counter.starts_with("gflops")) return "Gflop/s";
+    if (counter.starts_with("tflops")) return "Tflop/s";
     return counter.ends_with("mib") ? "MiB" : "1";
   }
 
@@ -102,7 +104,7 @@ std::string value_or(const char* variable, const char* otherwise) {
 
 }  // namespace
 
-int run(int argc, char** argv) {
+int run(int argc, char** argv, const std::function<void()>& setup) {
   restart_with_blas_settings(argv);
   std::string command, hdf5;
   std::vector<char*> rest;
@@ -126,6 +128,7 @@ int run(int argc, char** argv) {
   Collector collector;
   try {
     if (!hdf5.empty()) io::require_writable(hdf5);
+    if (setup) setup();
     benchmark::RunSpecifiedBenchmarks(&collector);
     if (!hdf5.empty()) io::write_bench(hdf5, collector.file(), provenance);
   } catch (const Error& error) {
