@@ -8,6 +8,7 @@
 #include "halftone/core/error.hpp"
 #include "halftone/kernels/portable/portable_attention.hpp"
 #include "halftone/kernels/reference/reference_attention.hpp"
+#include "halftone/kernels/specialized/specialized_attention.hpp"
 
 namespace halftone {
 namespace {
@@ -16,7 +17,8 @@ std::size_t no_workspace(const AttentionParams&) { return 0; }
 void run_reference(const AttentionParams& params, void*, void*) { reference::attention(params); }
 void run_portable(const AttentionParams& params, void*, void*) { portable::attention(ExecSpace{}, params); }
 
-constexpr std::array<KernelEntry, 2> kKernels{{
+const std::array<KernelEntry, 3> kKernels{{
+    specialized::sm90(),
     {"portable", "Kokkos teams, streaming softmax; every backend", portable::refusal, no_workspace, run_portable},
     {"reference", "plain loops with double accumulation, one thread; the oracle", reference::refusal, no_workspace,
      run_reference},

@@ -82,7 +82,8 @@ std::size_t workspace_bytes(const AttentionParams& params) {
   return sizeof(std::int32_t) * static_cast<std::size_t>(4 + (params.mask.row_ptr ? rows_of(params) : 0));
 }
 
-void forward(const AttentionParams& params, void* workspace, cudaStream_t stream) {
+void forward(const AttentionParams& params, void* workspace, void* stream_handle) {
+  const auto stream = static_cast<cudaStream_t>(stream_handle);
   ForwardArgs args{};
   args.params = params;
   args.tiles = tiles_of(params);

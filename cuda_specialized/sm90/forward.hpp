@@ -1,8 +1,6 @@
 // Block-sparse and dense forward attention for Hopper (sm_90a): TMA, wgmma, warp specialisation.
 #pragma once
 
-#include <cuda_runtime.h>
-
 #include <cstddef>
 #include <string>
 
@@ -17,8 +15,8 @@ std::string refusal(const AttentionParams& params);
 /// Device memory that forward() needs besides the request's own.
 std::size_t workspace_bytes(const AttentionParams& params);
 
-/// Enqueues the request on `stream`; all its pointers in device memory, `workspace` of workspace_bytes(params).
+/// Enqueues the request on `stream` (a cudaStream_t; null: the default stream); all its pointers in device memory, `workspace` of workspace_bytes(params).
 /// No host synchronisation; may be captured into a CUDA graph. Throws Error when CUDA refuses a call.
-void forward(const AttentionParams& params, void* workspace, cudaStream_t stream);
+void forward(const AttentionParams& params, void* workspace, void* stream);
 
 }  // namespace halftone::cuda::sm90

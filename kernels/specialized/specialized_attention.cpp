@@ -1,0 +1,32 @@
+#include "halftone/kernels/specialized/specialized_attention.hpp"
+
+#include "halftone/core/kokkos_compat.hpp"
+#include "halftone/cuda_specialized/common/staging.hpp"
+#include "halftone/cuda_specialized/sm90/forward.hpp"
+
+namespace halftone::specialized {
+namespace {
+
+constexpr bool kStaged = is_host_space<ExecSpace>;
+
+template <std::size_t (*kWorkspaceBytes)(const AttentionParams&)>
+std::size_t workspace_bytes(const AttentionParams& params) {
+  return kStaged ? 0 : kWorkspaceBytes(params);  // a staged run has its own, on the device
+}
+
+template <std::size_t (*kWorkspaceBytes)(const AttentionParams&), void (*kForward)(const AttentionParams&, void*, void*)>
+void run(const AttentionParams& params, void* workspace, void* stream) {
+  if (kStaged) cuda::run_staged(params, kWorkspaceBytes, kForward);
+  else kForward(params, workspace, stream);
+}
+
+}  // namespace
+
+KernelEntry sm90() {
+  using namespace cuda::sm90;
+  return {"sm90", "CUDA for Hopper: TMA, wgmma, warp specialisation; float16 and bfloat16", refusal,
+          specialized::workspace_bytes<cuda::sm90::workspace_bytes>,
+          run<cuda::sm90::workspace_bytes, forward>};
+}
+
+}  // namespace halftone::specialized
