@@ -44,6 +44,8 @@ void CudnnBaseline::tune(const Problem& problem, Timer& timer) {
   if (!best_) throw Error("no cuDNN plan runs" + refusals);
 }
 
-std::string CudnnBaseline::name() const { return fmt::format("{}, {}", name_of(best_->layout), best_->attention->name(plan_)); }
+std::string CudnnBaseline::name() const {
+  return fmt::format("{}, {}", name_of(best_->layout), best_->attention->name(plan_));
+}
 
 }  // namespace halftone::bench

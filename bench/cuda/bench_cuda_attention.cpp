@@ -45,7 +45,8 @@ struct Config {
   bool operator==(const Config&) const = default;
   /// Rows of one dense problem, by name.
   std::string dense_key() const {
-    return fmt::format("{} {} {} {} {} {}", static_cast<int>(shape.dtype), shape.dim, causal, shape.seq, shape.heads, warm);
+    return fmt::format("{} {} {} {} {} {}", static_cast<int>(shape.dtype), shape.dim, causal, shape.seq, shape.heads,
+                       warm);
   }
 };
 
@@ -93,7 +94,8 @@ class Case {
     memory_mib_ = used_memory_mib() - memory_before_;
     error_ = error_of(params, launch_, timer.stream());
     if (!(error_ <= tolerance(config.shape.dtype)))
-      throw Error(fmt::format("wrong output: off by {:.2e}, at most {:.0e} expected", error_, tolerance(config.shape.dtype)));
+      throw Error(
+          fmt::format("wrong output: off by {:.2e}, at most {:.0e} expected", error_, tolerance(config.shape.dtype)));
     for (int i = 0; i < kWarmUps; ++i) timer.seconds(launch_, !config.warm);
   }
 
@@ -121,7 +123,8 @@ class Ledger {
  public:
   void add(const Case& c, double seconds) {
     const Config& config = c.config();
-    if (rows_.empty() || !(rows_.back().config == config)) rows_.push_back({config, {}, c.label(), c.pairs(), c.density(), c.error()});
+    if (rows_.empty() || !(rows_.back().config == config))
+      rows_.push_back({config, {}, c.label(), c.pairs(), c.density(), c.error()});
     rows_.back().samples.push_back(seconds);
   }
 
@@ -169,9 +172,8 @@ class Ledger {
   };
 
   bool has_sparse(const Config& dense) const {
-    return std::any_of(rows_.begin(), rows_.end(), [&](const Row& r) {
-      return r.config.sparse && r.config.dense_key() == dense.dense_key();
-    });
+    return std::any_of(rows_.begin(), rows_.end(),
+                       [&](const Row& r) { return r.config.sparse && r.config.dense_key() == dense.dense_key(); });
   }
 
   std::vector<Row> rows_;
@@ -257,8 +259,8 @@ void add_problem(const Shape& shape, bool causal, bool warm, const std::vector<A
 
 void register_all() {
   if (!session().options.mask_file.empty()) session().given = masks_of_file(session().options.mask_file);
-  const std::vector<Arguments> densities{{25, kEven}, {50, kEven}, {100, kEven}, {250, kEven}, {500, kEven}, {1000, kEven},
-                                         {100, kUneven}};
+  const std::vector<Arguments> densities{{25, kEven},  {50, kEven},   {100, kEven},  {250, kEven},
+                                         {500, kEven}, {1000, kEven}, {100, kUneven}};
   for (const int dim : {64, 128})
     for (const bool causal : {false, true})
       for (std::int64_t seq = 1024; seq <= 131072; seq *= 2) {

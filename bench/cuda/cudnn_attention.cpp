@@ -71,7 +71,8 @@ CudnnAttention::CudnnAttention(const AttentionParams& params, int most_plans) : 
   if (params.causal && params.seq_q != params.seq_k)
     throw Unsupported("cuDNN's causal mask is top-left here, which differs when the lengths do");
   impl_->scale = params.scale;
-  const std::size_t most = most_plans > 0 ? static_cast<std::size_t>(most_plans) : std::numeric_limits<std::size_t>::max();
+  const std::size_t most =
+      most_plans > 0 ? static_cast<std::size_t>(most_plans) : std::numeric_limits<std::size_t>::max();
   impl_->add_form(params, CudnnForm::composite, most);
   const bool every = most_plans <= 0, none = impl_->plans.empty();
   if (!params.causal && (every || none)) impl_->add_form(params, CudnnForm::unified, most);

@@ -14,7 +14,15 @@ namespace {
 
 using Four = std::array<std::int64_t, 4>;
 
+cudnnDataType_t data_type(DType dtype) { return dtype == DType::float16 ? CUDNN_DATA_HALF : CUDNN_DATA_BFLOAT16; }
+
 Four strides_of(const TensorStrides& s) { return {s.batch, s.head, s.seq, 1}; }
+
+std::string last_message() {
+  std::array<char, 1024> message{};
+  cudnnGetLastErrorString(message.data(), message.size());
+  return message.data();
+}
 
 /// Attributes that are lists of descriptors come back into descriptors made beforehand.
 std::vector<CudnnDescriptor> read_list(const CudnnDescriptor& from, cudnnBackendAttributeName_t name,
@@ -33,9 +41,7 @@ std::vector<CudnnDescriptor> read_list(const CudnnDescriptor& from, cudnnBackend
 
 void check_cudnn(cudnnStatus_t status, const char* what) {
   if (status == CUDNN_STATUS_SUCCESS) return;
-  std::array<char, 1024> message{};
-  cudnnGetLastErrorString(message.data(), message.size());
-  throw Error(fmt::format("cuDNN, {}: {}: {}", what, cudnnGetErrorString(status), message.data()));
+  throw Error(fmt::format("cuDNN, {}: {}: {}", what, cudnnGetErrorString(status), last_message()));
 }
 
 CudnnDescriptor::CudnnDescriptor(cudnnBackendDescriptorType_t type) {
@@ -66,8 +72,10 @@ std::int64_t CudnnDescriptor::integer(cudnnBackendAttributeName_t name) const {
 }
 
 CudnnGraph::CudnnGraph(const AttentionParams& params, CudnnForm form) : form_(form) {
-  if (form == CudnnForm::composite) describe_composite(params);
-  else describe_unified(params);
+  if (form == CudnnForm::composite)
+    describe_composite(params);
+  else
+    describe_unified(params);
   graph_ = std::make_unique<CudnnDescriptor>(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
   graph_->set(CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, std::span(operations_));
   graph_->finalize("the attention graph");
@@ -145,12 +153,6 @@ void CudnnGraph::reduce(cudnnReduceTensorOp_t mode, const CudnnDescriptor& x, co
   operations_.push_back(op.get());
 }
 
-namespace {
-
-cudnnDataType_t data_type(DType dtype) { return dtype == DType::float16 ? CUDNN_DATA_HALF : CUDNN_DATA_BFLOAT16; }
-
-}  // namespace
-
 void CudnnGraph::describe_composite(const AttentionParams& p) {
   const cudnnDataType_t type = data_type(p.dtype);
   const auto with_strides = [&](CudnnTensor id, Four dims, const TensorStrides& s) -> CudnnDescriptor& {
@@ -158,7 +160,8 @@ void CudnnGraph::describe_composite(const AttentionParams& p) {
   };
   auto& q = with_strides(kTensorQ, {p.batch, p.heads_q, p.seq_q, p.dim}, p.q_stride);
   // K is described transposed.
-  const Four k_dims{p.batch, p.heads_kv, p.dim, p.seq_k}, k_strides{p.k_stride.batch, p.k_stride.head, 1, p.k_stride.seq};
+  const Four k_dims{p.batch, p.heads_kv, p.dim, p.seq_k},
+      k_strides{p.k_stride.batch, p.k_stride.head, 1, p.k_stride.seq};
   auto& k = tensor(kTensorK, k_dims, k_strides, type, false, false);
   auto& v = with_strides(kTensorV, {p.batch, p.heads_kv, p.seq_k, p.dim}, p.v_stride);
   auto& o = with_strides(kTensorO, {p.batch, p.heads_q, p.seq_q, p.dim}, p.o_stride);
@@ -170,10 +173,13 @@ void CudnnGraph::describe_composite(const AttentionParams& p) {
   matmul(q, k, product);
   CudnnDescriptor* s = &pointwise(CUDNN_POINTWISE_MUL, product, &scalar(kTensorScale), scores());
   if (p.causal) {
-    auto& row = pointwise(CUDNN_POINTWISE_GEN_INDEX, *s, nullptr, scores(CUDNN_DATA_INT32), CUDNN_DATA_FLOAT, nullptr, 2);
-    auto& column = pointwise(CUDNN_POINTWISE_GEN_INDEX, *s, nullptr, scores(CUDNN_DATA_INT32), CUDNN_DATA_FLOAT, nullptr, 3);
+    auto& row =
+        pointwise(CUDNN_POINTWISE_GEN_INDEX, *s, nullptr, scores(CUDNN_DATA_INT32), CUDNN_DATA_FLOAT, nullptr, 2);
+    auto& column =
+        pointwise(CUDNN_POINTWISE_GEN_INDEX, *s, nullptr, scores(CUDNN_DATA_INT32), CUDNN_DATA_FLOAT, nullptr, 3);
     auto& visible = pointwise(CUDNN_POINTWISE_CMP_GE, row, &column, scores(CUDNN_DATA_BOOLEAN), CUDNN_DATA_BOOLEAN);
-    s = &pointwise(CUDNN_POINTWISE_BINARY_SELECT, *s, &scalar(kTensorMinusInfinity), scores(), CUDNN_DATA_FLOAT, &visible);
+    s = &pointwise(CUDNN_POINTWISE_BINARY_SELECT, *s, &scalar(kTensorMinusInfinity), scores(), CUDNN_DATA_FLOAT,
+                   &visible);
   }
   auto& largest = virtual_tensor(p, 1, CUDNN_DATA_FLOAT);
   reduce(CUDNN_REDUCE_TENSOR_MAX, *s, largest);
@@ -191,8 +197,10 @@ void CudnnGraph::describe_composite(const AttentionParams& p) {
 void CudnnGraph::describe_unified(const AttentionParams& p) {
   if (p.causal) throw Unsupported("cuDNN's single attention operation has no causal mask in this version");
   const cudnnDataType_t type = data_type(p.dtype);
-  const auto with_strides = [&](CudnnTensor id, std::int64_t heads, std::int64_t seq, const TensorStrides& s)
-      -> CudnnDescriptor& { return tensor(id, Four{p.batch, heads, seq, p.dim}, strides_of(s), type, false, false); };
+  const auto with_strides = [&](CudnnTensor id, std::int64_t heads, std::int64_t seq,
+                                const TensorStrides& s) -> CudnnDescriptor& {
+    return tensor(id, Four{p.batch, heads, seq, p.dim}, strides_of(s), type, false, false);
+  };
   auto& op = *parts_.emplace_back(std::make_unique<CudnnDescriptor>(CUDNN_BACKEND_OPERATION_SDPA_FWD_DESCRIPTOR));
   op.set(CUDNN_ATTR_OPERATION_SDPA_FWD_QDESC, with_strides(kTensorQ, p.heads_q, p.seq_q, p.q_stride))
       .set(CUDNN_ATTR_OPERATION_SDPA_FWD_KDESC, with_strides(kTensorK, p.heads_kv, p.seq_k, p.k_stride))
@@ -220,6 +228,7 @@ CudnnDescriptor CudnnGraph::device(const std::string& json) {
 std::vector<CudnnDescriptor> CudnnGraph::engine_configs(const CudnnDescriptor& device) const {
   std::vector<CudnnDescriptor> found;
   std::set<std::string> names;
+  std::string refusals;
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_INSTANT, CUDNN_HEUR_MODE_FALLBACK}) {
     CudnnDescriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
     try {
@@ -227,8 +236,9 @@ std::vector<CudnnDescriptor> CudnnGraph::engine_configs(const CudnnDescriptor& d
           .set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, mode)
           .set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, device)
           .finalize("its heuristics");
-    } catch (const Error&) {
-      continue;  // a mode that knows nothing of this graph; all of them failing shows as no configuration
+    } catch (const Error& error) {  // a mode that knows nothing of this graph
+      refusals += fmt::format("; {}", error.what());
+      continue;
     }
     std::int64_t count = 0;
     check_cudnn(cudnnBackendGetAttribute(heuristics.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
@@ -238,6 +248,8 @@ std::vector<CudnnDescriptor> CudnnGraph::engine_configs(const CudnnDescriptor& d
     for (auto& config : read_list(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, count))
       if (names.insert(name(config)).second) found.push_back(std::move(config));
   }
+  if (found.empty())
+    throw Error("cuDNN proposes no engine; CUDNN_LOGLEVEL_DBG=2 CUDNN_LOGDEST_DBG=stderr makes it say why" + refusals);
   return found;
 }
 
@@ -250,15 +262,15 @@ CudnnDescriptor CudnnGraph::plan(const CudnnDescriptor& engine_config, const Cud
 }
 
 std::string CudnnGraph::name(const CudnnDescriptor& engine_config) const {
-  const auto engine = std::move(
-      read_list(engine_config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1).front());
+  const auto engine =
+      std::move(read_list(engine_config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1).front());
   std::vector<std::string> knobs;
   for (const auto& choice : read_list(engine_config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
                                       CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, CUDNN_KNOB_TYPE_COUNTS)) {
     cudnnBackendKnobType_t type{};
     std::int64_t count = 0;
-    check_cudnn(cudnnBackendGetAttribute(choice.get(), CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, CUDNN_TYPE_KNOB_TYPE, 1, &count,
-                                         &type),
+    check_cudnn(cudnnBackendGetAttribute(choice.get(), CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, CUDNN_TYPE_KNOB_TYPE, 1,
+                                         &count, &type),
                 "reading a knob");
     knobs.push_back(fmt::format("{}={}", static_cast<int>(type), choice.integer(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE)));
   }

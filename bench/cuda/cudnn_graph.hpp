@@ -63,7 +63,8 @@ class CudnnGraph {
   /// The device that plans are made for: the current one, or one described by cuDNN's JSON, which need not be there.
   static CudnnDescriptor device(const std::string& json = "");
 
-  /// What cuDNN's heuristics propose for the device, best first, without repetitions.
+  /// What cuDNN's heuristics propose for the device, best first, without repetitions. Throws Error when that is
+  /// nothing.
   std::vector<CudnnDescriptor> engine_configs(const CudnnDescriptor& device) const;
   static CudnnDescriptor plan(const CudnnDescriptor& engine_config, const CudnnDescriptor& device);
   /// Engine and knobs: "composite engine 5, 24=1 29=128".

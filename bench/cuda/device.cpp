@@ -21,7 +21,9 @@ int attribute(cudaDeviceAttr which) {
 
 }  // namespace
 
-DeviceBuffer::DeviceBuffer(std::size_t bytes) { HALFTONE_CUDA_CHECK(cudaMalloc(&data_, std::max<std::size_t>(bytes, 1))); }
+DeviceBuffer::DeviceBuffer(std::size_t bytes) {
+  HALFTONE_CUDA_CHECK(cudaMalloc(&data_, std::max<std::size_t>(bytes, 1)));
+}
 DeviceBuffer::DeviceBuffer(DeviceBuffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)) {}
 DeviceBuffer& DeviceBuffer::operator=(DeviceBuffer&& other) noexcept {
   std::swap(data_, other.data_);

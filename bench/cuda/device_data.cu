@@ -1,5 +1,4 @@
 #include "device_data.hpp"
-
 #include "halftone/core/philox.hpp"
 #include "halftone/cuda_specialized/common/check.hpp"
 
@@ -14,7 +13,8 @@ __device__ std::int64_t stride() { return std::int64_t{gridDim.x} * blockDim.x; 
 
 template <class T>
 __global__ void fill(T* data, std::int64_t count, Philox random) {
-  for (std::int64_t i = first_index(); i < count; i += stride()) data[i] = T(random.normal(static_cast<std::uint64_t>(i)));
+  for (std::int64_t i = first_index(); i < count; i += stride())
+    data[i] = T(random.normal(static_cast<std::uint64_t>(i)));
 }
 
 template <class T>
@@ -39,16 +39,20 @@ __global__ void busy() {
 
 void fill_normal(void* data, std::int64_t count, DType dtype, std::uint64_t which, cudaStream_t stream) {
   const Philox random{2026, which};
-  if (dtype == DType::float16) fill<<<kBlocks, kThreads, 0, stream>>>(static_cast<float16*>(data), count, random);
-  else fill<<<kBlocks, kThreads, 0, stream>>>(static_cast<bfloat16*>(data), count, random);
+  if (dtype == DType::float16)
+    fill<<<kBlocks, kThreads, 0, stream>>>(static_cast<float16*>(data), count, random);
+  else
+    fill<<<kBlocks, kThreads, 0, stream>>>(static_cast<bfloat16*>(data), count, random);
   HALFTONE_CUDA_CHECK(cudaGetLastError());
 }
 
 void add_squares(const void* a, const void* b, std::int64_t count, DType dtype, double* sums, cudaStream_t stream) {
   if (dtype == DType::float16)
-    squares<<<kBlocks, kThreads, 0, stream>>>(static_cast<const float16*>(a), static_cast<const float16*>(b), count, sums);
+    squares<<<kBlocks, kThreads, 0, stream>>>(static_cast<const float16*>(a), static_cast<const float16*>(b), count,
+                                              sums);
   else
-    squares<<<kBlocks, kThreads, 0, stream>>>(static_cast<const bfloat16*>(a), static_cast<const bfloat16*>(b), count, sums);
+    squares<<<kBlocks, kThreads, 0, stream>>>(static_cast<const bfloat16*>(a), static_cast<const bfloat16*>(b), count,
+                                              sums);
   HALFTONE_CUDA_CHECK(cudaGetLastError());
 }
 

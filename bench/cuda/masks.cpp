@@ -16,8 +16,8 @@ constexpr std::uint64_t kSeed = 2026;
 
 struct Row {
   std::int64_t batch, head, tile;
-  std::int32_t visible;      ///< leading blocks that hold a visible pair
-  std::int32_t own, own_end; ///< the blocks of the tile's own keys, always kept
+  std::int32_t visible;       ///< leading blocks that hold a visible pair
+  std::int32_t own, own_end;  ///< the blocks of the tile's own keys, always kept
 
   std::int32_t own_count() const { return own_end - own; }
 };
@@ -38,7 +38,8 @@ void for_each_row(const MaskGeometry& g, F&& f) {
 /// ascending order, every subset equally likely).
 void append_row(MaskArrays& mask, const MaskGeometry& g, const Row& row, std::int32_t count) {
   const Philox random{kSeed, mask.row_ptr.size()};
-  std::int32_t left = row.visible - row.own_count(), wanted = std::clamp(count, row.own_count(), row.visible) - row.own_count();
+  std::int32_t left = row.visible - row.own_count(),
+               wanted = std::clamp(count, row.own_count(), row.visible) - row.own_count();
   for (std::int32_t block = 0; block < row.visible; ++block) {
     if (block < row.own || block >= row.own_end) {
       const bool take = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(block),
@@ -149,9 +150,16 @@ std::vector<NamedMask> masks_of_file(const std::string& path) {
   std::vector<NamedMask> masks;
   for (const io::MaskLayer& layer : io::read_mask(path)) {
     const HostBlockMask& from = layer.mask;
-    if (from.batch != 1) throw Unsupported(fmt::format("{}: masks of a batch of {}; expected one sequence", path, from.batch));
-    MaskArrays mask{to_vector(from.row_ptr), to_vector(from.col_idx), to_vector(from.kind), to_vector(from.bits_index),
-                    to_vector(from.bits), from.view(), false, from.visible};
+    if (from.batch != 1)
+      throw Unsupported(fmt::format("{}: masks of a batch of {}; expected one sequence", path, from.batch));
+    MaskArrays mask{to_vector(from.row_ptr),
+                    to_vector(from.col_idx),
+                    to_vector(from.kind),
+                    to_vector(from.bits_index),
+                    to_vector(from.bits),
+                    from.view(),
+                    false,
+                    from.visible};
     mask.sizes.row_ptr = nullptr;
     mask.sizes.col_idx = nullptr;
     mask.sizes.kind = nullptr;

@@ -1,8 +1,7 @@
-#include "naive_attention.hpp"
-
 #include <cmath>
 
 #include "halftone/cuda_specialized/common/check.hpp"
+#include "naive_attention.hpp"
 
 namespace halftone::bench {
 namespace {

@@ -28,13 +28,20 @@ Options take_options(std::vector<char*>& arguments) {
   Options options;
   std::erase_if(arguments, [&](const char* argument) {
     std::string_view value;
-    if (std::string_view(argument) == "--halftone_table") options.table = true;
-    else if (starts(argument, "--halftone_mask=", value)) options.mask_file = value;
-    else if (starts(argument, "--halftone_kernel=", value)) options.kernel = value;
-    else if (starts(argument, "--halftone_rows=", value)) options.filter = value;
-    else if (starts(argument, "--halftone_samples=", value)) options.samples = parse("--halftone_samples", value, 1);
-    else if (starts(argument, "--halftone_plans=", value)) options.plans = parse("--halftone_plans", value, 0);
-    else return false;
+    if (std::string_view(argument) == "--halftone_table")
+      options.table = true;
+    else if (starts(argument, "--halftone_mask=", value))
+      options.mask_file = value;
+    else if (starts(argument, "--halftone_kernel=", value))
+      options.kernel = value;
+    else if (starts(argument, "--halftone_rows=", value))
+      options.filter = value;
+    else if (starts(argument, "--halftone_samples=", value))
+      options.samples = parse("--halftone_samples", value, 1);
+    else if (starts(argument, "--halftone_plans=", value))
+      options.plans = parse("--halftone_plans", value, 0);
+    else
+      return false;
     return true;
   });
   return options;

@@ -81,7 +81,8 @@ Problem::Problem(const Shape& shape, cudaStream_t stream) : shape_(shape) {
     *tensor = DeviceBuffer(static_cast<std::size_t>(count) * size_of(shape.dtype));
     fill_normal(tensor->get(), count, shape.dtype, which++, stream);
   }
-  for (DeviceBuffer* output : {&o_, &other_}) *output = DeviceBuffer(static_cast<std::size_t>(count) * size_of(shape.dtype));
+  for (DeviceBuffer* output : {&o_, &other_})
+    *output = DeviceBuffer(static_cast<std::size_t>(count) * size_of(shape.dtype));
   HALFTONE_CUDA_CHECK(cudaStreamSynchronize(stream));
 }
 
@@ -106,7 +107,8 @@ double error_of(const AttentionParams& params, const Launch& launch, cudaStream_
   const DeviceBuffer scratch(sizeof(float) * naive_scratch_floats(params, kCheckedRows));
   std::array<float, 2 * kCheckedRows> sums{};
   const DeviceBuffer errors(sizeof sums);
-  naive_row_errors(params, device_rows.as<std::int64_t>(), kCheckedRows, scratch.as<float>(), errors.as<float>(), stream);
+  naive_row_errors(params, device_rows.as<std::int64_t>(), kCheckedRows, scratch.as<float>(), errors.as<float>(),
+                   stream);
   HALFTONE_CUDA_CHECK(cudaStreamSynchronize(stream));
   errors.download(sums.data(), sizeof sums);
   double worst = 0.0;

@@ -48,8 +48,10 @@ void print(const ResultRow& row) {
              row.cold ? row.mask : row.mask + " warm", row.sparse ? fmt::format("{:.2f}", 100.0 * row.density) : "-",
              number(milliseconds(row.best_dense()), 3), number(rate(row, row.dense_pairs, row.cudnn), 0),
              number(rate(row, row.dense_pairs, row.dense), 0), number(milliseconds(row.sparse), 3),
-             number(rate(row, row.kept_pairs, row.sparse), 0), number(speedup, 2), row.sparse ? fmt::format("{:.2f}", 1.0 / row.density) : "-",
-             speedup ? fmt::format("{:.2f}", *speedup * row.density) : "-", fmt::format("{:.1e}", row.worst_error), row.baseline);
+             number(rate(row, row.kept_pairs, row.sparse), 0), number(speedup, 2),
+             row.sparse ? fmt::format("{:.2f}", 1.0 / row.density) : "-",
+             speedup ? fmt::format("{:.2f}", *speedup * row.density) : "-", fmt::format("{:.1e}", row.worst_error),
+             row.baseline);
   std::fflush(stdout);
 }
 

@@ -76,15 +76,17 @@ class Table {
     std::vector<Target> targets = targets_of(options_, given);
     if (targets.empty()) throw InvalidArgument("--halftone_rows", options_.filter, "a pattern that some row matches");
     const std::string missing = CudnnAttention::unavailable();
-    fmt::print("{}; kernel {}, bfloat16, L2 flushed, median of {}; {}\n", device_name(), kernel_.name, options_.samples,
-               missing.empty() ? "cuDNN " + CudnnAttention::version() : missing + ": baseline is the kernel's own dense mode");
+    fmt::print(
+        "{}; kernel {}, bfloat16, L2 flushed, median of {}; {}\n", device_name(), kernel_.name, options_.samples,
+        missing.empty() ? "cuDNN " + CudnnAttention::version() : missing + ": baseline is the kernel's own dense mode");
     if (missing.empty()) plan(targets);
     print_header();
     for (Target& target : targets) {
       try {
         measure(target);
       } catch (const Error& error) {
-        fmt::print("dim{} {} {}: {}\n", target.shape.dim, target.causal ? "causal" : "full", target.shape.seq, error.what());
+        fmt::print("dim{} {} {}: {}\n", target.shape.dim, target.causal ? "causal" : "full", target.shape.seq,
+                   error.what());
         failed_ = true;
       }
     }
