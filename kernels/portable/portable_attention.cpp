@@ -74,7 +74,8 @@ struct AttentionFunctor {
   KOKKOS_INLINE_FUNCTION void operator()(const Member& member) const {
     const Place at = place(member.league_rank());
     if (at.count <= 0) return;
-    const QueryTile tile(member.team_scratch(kScratchLevel).get_shmem(scratch_bytes()), padded_q, padded_dim);
+    const int level = kScratchLevel;  // passed by reference, which a namespace constant cannot be in device code
+    const QueryTile tile(member.team_scratch(level).get_shmem(scratch_bytes()), padded_q, padded_dim);
     const T* q = static_cast<const T*>(p.q) + row_offset(p, p.q_stride, at.b, at.head, at.extent.begin_q);
     start_tile(member, tile, q + at.first * p.q_stride.seq, p.q_stride.seq, at.count, p.dim, p.scale,
                p.sink ? p.sink + at.head : nullptr);
