@@ -41,7 +41,7 @@ void run_wmma(const AttentionParams& params, void* workspace, void* stream) {
 }
 #endif
 
-const KernelEntry kKernels[] = {
+const std::vector<KernelEntry> kKernels = {
 #ifdef HALFTONE_BENCH_SM90
     {"sm90", "Hopper: TMA and wgmma", cuda::sm90::refusal, cuda::sm90::workspace_bytes, run_sm90},
 #endif
