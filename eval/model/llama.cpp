@@ -82,7 +82,7 @@ Matrix LlamaModel::forward(std::span<const std::int32_t> tokens, const Attention
   if (num_layers > sizes_.num_layers) {
     throw InvalidArgument("num_layers", fmt::format("{}", num_layers), fmt::format("at most {}", sizes_.num_layers));
   }
-  const Matrix x = embed(tokens);
+  const Matrix x = gather_rows(embedding_, to_device_array<std::uint32_t>("halftone::eval::tokens", tokens));
   const RotaryTable rotary = rotary_table(tokens.size(), static_cast<int>(sizes_.head_dim), sizes_.rope_theta);
   const int count = num_layers < 0 ? static_cast<int>(sizes_.num_layers) : num_layers;
   for (int i = 0; i < count; ++i) {
@@ -134,10 +134,6 @@ std::vector<float> LlamaModel::head_output_norms(int layer, const Tensor& attent
     norms.push_back(static_cast<float>(std::sqrt(sum_of_squares(added) / static_cast<double>(seq))));
   }
   return norms;
-}
-
-Matrix LlamaModel::embed(std::span<const std::int32_t> tokens) const {
-  return gather_rows(embedding_, to_device_array<std::uint32_t>("halftone::eval::tokens", tokens));
 }
 
 void LlamaModel::add_attention(int index, const AttentionHook& attention, const RotaryTable& rotary,

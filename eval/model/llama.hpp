@@ -58,7 +58,6 @@ class LlamaModel {
     Matrix down;                            // [hidden, intermediate]
   };
 
-  Matrix embed(std::span<const std::int32_t> tokens) const;
   void add_attention(int layer, const AttentionHook& attention, const RotaryTable& rotary, const Matrix& x) const;
   void add_mlp(const Layer& layer, const Matrix& x) const;
 
