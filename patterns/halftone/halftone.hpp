@@ -1,6 +1,7 @@
 // The halftone pattern: exact blocks where the estimated, output-weighted attention mass exceeds one tolerance.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
 #include <vector>
@@ -24,6 +25,10 @@ struct HalftoneOptions {
   double density = 0.0;    ///< wanted mean density over the call in (0, 1]; 0: use `tolerance`
   bool landmarks = false;  ///< represent what is left out by block summaries, on gated heads
 };
+
+/// Options from parameters by name, those of the pattern table's "halftone"; with `density`, that decides the tolerance.
+/// Throws InvalidArgument: unknown parameters, values out of range, a tolerance beside a density.
+HalftoneOptions halftone_options(const nlohmann::json& parameters, double density = 0.0);
 
 /// One attention layer of the call. All layers of a call share one tolerance.
 struct HalftoneLayer {

@@ -1,14 +1,13 @@
 #include "halftone/patterns/halftone/selection.hpp"
 
 #include <limits>
+#include <vector>
 
 #include "halftone/core/dtype.hpp"
 #include "halftone/patterns/mask_builder.hpp"
 
 namespace halftone::patterns::detail {
 namespace {
-
-using Count = unsigned long long;  // a type that every backend has atomic adds for
 
 constexpr int kDigitBits = 11;
 constexpr int kDigits = 1 << kDigitBits;
@@ -59,29 +58,31 @@ std::int64_t prioritise(const Array<float>& scores, const Array<float>& head_wei
   return not_finite;
 }
 
-// Counts the finite priorities by their digit at `shift`, among those whose higher bits equal `prefix`.
-void add_histogram(const Array<float>& priorities, int shift, std::uint32_t prefix, const Array<Count>& histogram) {
+// Adds to `counts` how many finite priorities have each value of the digit at `shift`, among those whose higher bits
+// equal `prefix`.
+void add_histogram(const Array<float>& priorities, int shift, std::uint32_t prefix, std::vector<std::int64_t>& counts) {
+  // 32 bits for one layer: of the 64-bit integers, Kokkos 4 adds some in loops of compare-and-swap on CUDA.
+  const Array<std::uint32_t> histogram("halftone::halftone::histogram", kDigits);
   Kokkos::parallel_for(
       "halftone::halftone::histogram", RowPolicy(0, static_cast<std::int64_t>(priorities.extent(0))),
       KOKKOS_LAMBDA(const std::int64_t i) {
         const float priority = priorities(i);
         if (!(priority >= 0.0f && priority < kInfinity)) return;
         const std::uint32_t key = halftone::detail::bits_of(priority) >> shift;
-        if (key >> kDigitBits == prefix) Kokkos::atomic_add(&histogram(key % kDigits), Count{1});
+        if (key >> kDigitBits == prefix) Kokkos::atomic_add(&histogram(key % kDigits), std::uint32_t{1});
       });
+  const auto host = Kokkos::create_mirror_view_and_copy(HostSpace{}, histogram);
+  for (int digit = 0; digit < kDigits; ++digit) counts[digit] += host(digit);
 }
 
 float find_tolerance(std::span<const Array<float>> priorities, std::int64_t count) {
   // The value sought is the (count + 1)-th largest: digit by digit from the top, the bin in which that rank falls.
-  const Array<Count> histogram("halftone::halftone::histogram", kDigits);
-  Count rank = static_cast<Count>(count);
   std::uint32_t prefix = 0;
   for (int shift = 2 * kDigitBits; shift >= 0; shift -= kDigitBits) {
-    Kokkos::deep_copy(histogram, Count{0});
-    for (const Array<float>& layer : priorities) add_histogram(layer, shift, prefix, histogram);
-    const auto host = Kokkos::create_mirror_view_and_copy(HostSpace{}, histogram);
+    std::vector<std::int64_t> counts(kDigits, 0);
+    for (const Array<float>& layer : priorities) add_histogram(layer, shift, prefix, counts);
     int digit = kDigits - 1;
-    while (digit >= 0 && rank >= host(digit)) rank -= host(digit--);
+    while (digit >= 0 && count >= counts[digit]) count -= counts[digit--];
     if (digit < 0) return -1.0f;  // there are no more than `count`
     prefix = prefix << kDigitBits | static_cast<std::uint32_t>(digit);
   }
