@@ -332,7 +332,8 @@ class Consumer {
   std::int32_t flags_[Config::kHalves];  ///< of the step whose scores come next
   int stored_query_ = -1;  ///< query stage whose memory the copy engine still reads
   RingPlace<Config::kQueryStages> q_;
-  RingPlace<Config::kStages> k_, v_;
+  RingPlace<Config::kKeyStages> k_;
+  RingPlace<Config::kValueStages> v_;
   RingPlace<Config::kWorks> work_;
 };
 

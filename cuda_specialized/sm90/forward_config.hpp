@@ -13,7 +13,8 @@ struct ForwardConfig {
   static constexpr int kBlockN = kHeadDim <= 128 ? 128 : 64; ///< keys per step: two selected 64-key blocks, or one
   static constexpr int kHalves = kBlockN / 64;
   static constexpr int kChunks = kHeadDim / 64;              ///< 128-byte wide pieces of a row
-  static constexpr int kStages = 2;                          ///< K and V tiles in flight, each
+  static constexpr int kKeyStages = kHeadDim == 64 ? 4 : kHeadDim == 128 ? 3 : 2;  ///< K tiles in flight: what fits
+  static constexpr int kValueStages = kHeadDim == 64 ? 4 : 2;                      ///< V tiles in flight
   static constexpr int kQueryStages = kHeadDim <= 128 ? 2 : 1;
   static constexpr int kPlanned = 16;                        ///< steps the planner may be ahead of the producer
   static constexpr int kWorks = 4;                           ///< rows the planner may be ahead of the consumers

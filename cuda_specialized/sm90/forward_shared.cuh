@@ -42,14 +42,14 @@ struct PlannedStep {
 template <class Config>
 struct SharedStorage {
   alignas(1024) std::uint8_t q[Config::kQueryStages][Config::kQueryBytes];
-  alignas(1024) std::uint8_t k[Config::kStages][Config::kTileBytes];
-  alignas(1024) std::uint8_t v[Config::kStages][Config::kTileBytes];
-  Step step[Config::kStages];
+  alignas(1024) std::uint8_t k[Config::kKeyStages][Config::kTileBytes];
+  alignas(1024) std::uint8_t v[Config::kValueStages][Config::kTileBytes];
+  Step step[Config::kKeyStages];
   PlannedStep plan[Config::kPlanned];
   Work work[Config::kWorks];
   Barrier q_full[Config::kQueryStages], q_empty[Config::kQueryStages];
-  Barrier k_full[Config::kStages], k_empty[Config::kStages];
-  Barrier v_full[Config::kStages], v_empty[Config::kStages];
+  Barrier k_full[Config::kKeyStages], k_empty[Config::kKeyStages];
+  Barrier v_full[Config::kValueStages], v_empty[Config::kValueStages];
   Barrier plan_full[Config::kPlanned], plan_empty[Config::kPlanned];
   Barrier work_full[Config::kWorks], work_empty[Config::kWorks];
 };

@@ -77,7 +77,8 @@ class Producer {
   Shared& s_;
   RingPlace<Config::kPlanned> plan_;
   RingPlace<Config::kQueryStages> q_;
-  RingPlace<Config::kStages> k_, v_;
+  RingPlace<Config::kKeyStages> k_;
+  RingPlace<Config::kValueStages> v_;
 };
 
 }  // namespace halftone::cuda::sm90
