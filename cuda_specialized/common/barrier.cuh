@@ -1,13 +1,9 @@
 // Barriers of Hopper: mbarriers in shared memory (PTX ISA, "mbarrier") and named barriers.
 #pragma once
 
-#include <cstdint>
+#include "halftone/cuda_specialized/common/shared_memory.cuh"
 
 namespace halftone::cuda {
-
-__device__ inline std::uint32_t shared_address(const void* p) {
-  return static_cast<std::uint32_t>(__cvta_generic_to_shared(p));
-}
 
 /// An mbarrier; phases alternate 0, 1, 0, ... and wait(phase) returns once that phase has completed.
 struct alignas(8) Barrier {

@@ -19,13 +19,6 @@ PFN_cuTensorMapEncodeTiled_v12000 encode_function() {
 
 }  // namespace
 
-std::string tma_refusal(const char* name, const TensorShape& t) {
-  if (reinterpret_cast<std::uintptr_t>(t.data) % 16) return std::string(name) + " is not aligned to 16 bytes";
-  for (std::int64_t stride : {t.stride.seq, t.stride.head, t.stride.batch})
-    if (stride % 8) return std::string(name) + " has a stride of " + std::to_string(stride) + ", not a multiple of 8";
-  return "";
-}
-
 CUtensorMap make_tensor_map(const TensorShape& t, int box_rows) {
   static const PFN_cuTensorMapEncodeTiled_v12000 encode = encode_function();
   const auto extent = [](std::int64_t n) { return static_cast<cuuint64_t>(n); };

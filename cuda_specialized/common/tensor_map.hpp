@@ -4,7 +4,6 @@
 #include <cuda.h>
 
 #include <cstdint>
-#include <string>
 
 #include "halftone/core/attention_params.hpp"
 
@@ -17,9 +16,6 @@ struct TensorShape {
   TensorStrides stride;
   DType dtype;
 };
-
-/// Why the copy engine cannot read the tensor (alignment); empty when it can.
-std::string tma_refusal(const char* name, const TensorShape& tensor);
 
 /// Boxes of `box_rows` rows by 64 elements, in the 128-byte swizzle that wgmma reads.
 /// Throws Error when the driver rejects the tensor.

@@ -1,26 +1,30 @@
-#include "halftone/cuda_specialized/sm90/row_order.hpp"
+#include "halftone/cuda_specialized/common/row_order.hpp"
 
-#include "halftone/cuda_specialized/common/barrier.cuh"
 #include "halftone/cuda_specialized/common/check.hpp"
+#include "halftone/cuda_specialized/common/request.hpp"
 
-namespace halftone::cuda::sm90 {
+namespace halftone::cuda {
 namespace {
 
 constexpr int kThreads = 1024;  // also the number of buckets
 
 __global__ void __launch_bounds__(kThreads) sort_rows_kernel(BlockMaskView mask, int heads_q, int tiles, int rows,
-                                                             std::int32_t* order, std::int32_t* next_row) {
+                                                             int rows_per_mask_row, std::int32_t* order,
+                                                             std::int32_t* next_row) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");  // the kernel that follows may start, and wait
+#endif
   __shared__ int longest, begin[kThreads], warp_total[32];
-  launch_dependents();
   const int thread = static_cast<int>(threadIdx.x);
   if (thread == 0) {
     longest = 0;
-    *next_row = 0;
+    if (next_row) *next_row = 0;
   }
   begin[thread] = 0;
   __syncthreads();
   const auto length = [&](int row) {
-    const std::int64_t at = mask.row(row / tiles / heads_q, row / tiles % heads_q, heads_q, row % tiles);
+    const std::int64_t at = mask.row(row / tiles / heads_q, row / tiles % heads_q, heads_q,
+                                     row % tiles / rows_per_mask_row);
     return static_cast<int>(mask.row_ptr[at + 1] - mask.row_ptr[at]);
   };
   int most = 0;
@@ -59,10 +63,12 @@ __global__ void __launch_bounds__(kThreads) sort_rows_kernel(BlockMaskView mask,
 
 }  // namespace
 
-void sort_rows(const AttentionParams& params, std::int32_t tiles, std::int32_t rows, std::int32_t* order,
-               std::int32_t* next_row, cudaStream_t stream) {
-  sort_rows_kernel<<<1, kThreads, 0, stream>>>(params.mask, params.heads_q, tiles, rows, order, next_row);
+void sort_rows(const AttentionParams& params, int block_m, std::int32_t* order, std::int32_t* next_row,
+               cudaStream_t stream) {
+  sort_rows_kernel<<<1, kThreads, 0, stream>>>(params.mask, params.heads_q, tiles_of(params, block_m),
+                                               static_cast<int>(rows_of(params, block_m)),
+                                               params.mask.block_q / block_m, order, next_row);
   HALFTONE_CUDA_CHECK(cudaGetLastError());
 }
 
-}  // namespace halftone::cuda::sm90
+}  // namespace halftone::cuda

@@ -1,0 +1,124 @@
+// The 64-key blocks that a query tile attends to, and what counts inside them.
+#pragma once
+
+#include <cmath>
+
+#include "halftone/cuda_specialized/common/row_place.cuh"
+
+namespace halftone::cuda {
+
+/// Flags of a block in the kernels, besides BlockKind: how to treat its columns.
+enum StepFlag : std::int32_t {
+  kStepAbsent = 32,    ///< no block here: nothing counts
+  kStepLandmark = 64,  ///< columns are landmarks, with a bias
+};
+
+struct KeyBlock {
+  std::int32_t first;  ///< its first key (or landmark)
+  std::int32_t flags;  ///< BlockKind and StepFlag; 0: every pair counts
+  std::int64_t bits;   ///< with kBlockBits: word of the mask's bits for the tile's first query; the next query's follows
+                       ///< block_k / 64 words later
+};
+
+/// The blocks of a query tile: the mask's in pieces of 64 keys; without a mask, all that the tile can see.
+struct KeyBlockList {
+  std::int64_t entry;  ///< the row's first in the mask
+  std::int32_t count;
+};
+
+/// For a tile of `block_m` queries, of which at least one exists.
+__device__ inline KeyBlockList key_blocks(const AttentionParams& p, const RowPlace& at, int block_m) {
+  if (p.mask.row_ptr) {
+    const std::int64_t row = p.mask.row(at.b, at.head, p.heads_q, at.first_query / p.mask.block_q);
+    const std::int64_t entry = p.mask.row_ptr[row];
+    return {entry, static_cast<std::int32_t>(p.mask.row_ptr[row + 1] - entry) * (p.mask.block_k / 64)};
+  }
+  const std::int32_t end = min(at.first_query + block_m, at.len_q) + at.diagonal();  // of what the last query sees
+  const std::int32_t visible = p.causal ? min(at.len_k, end) : at.len_k;
+  return {0, visible <= 0 ? 0 : (visible + 63) / 64};
+}
+
+/// The index-th block of the list: which it is, and which rules decide inside it.
+__device__ inline KeyBlock key_block(const AttentionParams& p, const RowPlace& at, const KeyBlockList& list,
+                                     std::int32_t index) {
+  std::int32_t block = index, flags = 0;
+  std::int64_t bits = 0;
+  if (p.mask.row_ptr) {
+    const std::int32_t parts = p.mask.block_k / 64, part = index % parts;
+    const std::int64_t entry = list.entry + index / parts;
+    block = p.mask.col_idx[entry] * parts + part;
+    flags = p.mask.kind[entry] & ~kBlockRagged;
+    if (flags & kBlockBits)
+      bits = (std::int64_t{p.mask.bits_index[entry]} * p.mask.block_q + at.first_query % p.mask.block_q) * parts + part;
+  }
+  const std::int32_t last_key = block * 64 + 63;
+  if (last_key >= at.len_k) flags |= kBlockRagged;
+  if (p.causal) flags = last_key > at.first_query + at.diagonal() ? flags | kBlockCausal : flags & ~kBlockCausal;
+  return {block * 64, flags, bits};
+}
+
+/// A window's reach in 32 bits, which is as good as unbounded.
+__device__ inline std::int32_t reach(std::int64_t keys) {
+  constexpr std::int64_t kFar = std::int64_t{1} << 30;
+  return static_cast<std::int32_t>(max(min(keys, kFar), -kFar));
+}
+
+/// Which columns of a block count for a query: bit j is key block.first + j.
+__device__ inline std::uint64_t counted_columns(const AttentionParams& p, const RowPlace& at, const KeyBlock& block,
+                                                std::int32_t query) {
+  const std::int32_t diagonal = query + at.diagonal() - block.first;  // column on the diagonal
+  std::int32_t low = 0, high = 63;                                    // columns that count
+  if (block.flags & kBlockRagged) high = min(high, at.len_k - 1 - block.first);
+  if (block.flags & kBlockCausal) high = min(high, diagonal);
+  if (block.flags & kBlockWindow) {
+    low = max(low, diagonal - reach(p.mask.window_left));
+    high = min(high, diagonal + reach(p.mask.window_right));
+  }
+  if (block.flags & kStepAbsent) high = -1;
+  std::uint64_t bits = ~std::uint64_t{0};
+  if (block.flags & kBlockBits) bits = p.mask.bits[block.bits + (query - at.first_query) * (p.mask.block_k / 64)];
+  bits = low > 63 ? 0 : bits >> low << low;
+  return high >= 63 ? bits : high < 0 ? 0 : bits & ((std::uint64_t{1} << (high + 1)) - 1);
+}
+
+/// Applies a block's rules to the 16 accumulators from s[begin] on that a thread holds of each of the rows `query` and
+/// query + 8 (layout: softmax.cuh): scores of pairs that do not count become -inf.
+template <int kCount>
+__device__ inline void hide_scores(float (&s)[kCount], int begin, const AttentionParams& p, const RowPlace& at,
+                                   const KeyBlock& block, std::int32_t query) {
+#pragma unroll
+  for (int r = 0; r < 2; ++r) {
+    const std::uint64_t bits = counted_columns(p, at, block, query + 8 * r) >> (threadIdx.x % 4 * 2);
+#pragma unroll
+    for (int j = 0; j < 8; ++j)
+#pragma unroll
+      for (int c = 0; c < 2; ++c)
+        if (!(bits >> (j * 8 + c) & 1u)) s[begin + j * 4 + r * 2 + c] = -INFINITY;
+  }
+}
+
+/// The landmarks' biases for a tile's queries, [landmarks.blocks].
+__device__ inline const float* landmark_bias(const AttentionParams& p, const RowPlace& at) {
+  const LandmarkView& l = p.landmarks;
+  const std::int64_t tile = at.first_query / l.block_q;
+  return l.bias + ((std::int64_t{at.b} * p.heads_q + at.head) * l.tiles + tile) * l.blocks;
+}
+
+/// Adds the biases of landmarks `first` .. first + 63 to the (unscaled) scores from s[begin] on, as in hide_scores;
+/// columns past the last landmark become -inf.
+template <int kCount>
+__device__ inline void add_landmark_bias(float (&s)[kCount], int begin, const AttentionParams& p, const float* bias,
+                                         std::int32_t first) {
+  const float unscale = 1.0f / p.scale;
+#pragma unroll
+  for (int j = 0; j < 8; ++j)
+#pragma unroll
+    for (int c = 0; c < 2; ++c) {
+      const int column = first + j * 8 + static_cast<int>(threadIdx.x) % 4 * 2 + c;
+      const float value = column < p.landmarks.blocks ? __ldg(bias + column) * unscale : -INFINITY;
+      s[begin + j * 4 + c] += value;
+      s[begin + j * 4 + 2 + c] += value;
+    }
+}
+
+}  // namespace halftone::cuda
