@@ -34,7 +34,8 @@ void check_layer(const ActivationLayer& layer) {
   if (!layer.head_weight.empty() && static_cast<std::int64_t>(layer.head_weight.size()) != q[1])
     throw InvalidArgument(name + " head_weight", fmt::format("{} values", layer.head_weight.size()),
                           fmt::format("{}, one per query head", q[1]));
-  if (!std::isfinite(layer.scale)) throw InvalidArgument(name + " scale", fmt::format("{}", layer.scale), "a finite number");
+  if (!std::isfinite(layer.scale))
+    throw InvalidArgument(name + " scale", fmt::format("{}", layer.scale), "a finite number");
 }
 
 void check_cu_seqlens(const std::vector<std::int32_t>& starts, const HostTensor& q) {
@@ -70,8 +71,7 @@ ActivationLayer read_layer(const Group& group, int index) {
   layer.q = group.read_tensor("q");
   layer.k = group.read_tensor("k");
   layer.v = group.read_tensor("v", k);
-  if (group.has("head_weight"))
-    layer.head_weight = group.dataset("head_weight").require_shape({q[1]}).read<float>();
+  if (group.has("head_weight")) layer.head_weight = group.dataset("head_weight").require_shape({q[1]}).read<float>();
   return layer;
 }
 
@@ -84,8 +84,7 @@ void write_activations(const std::string& path, const ActivationsFile& activatio
   if (!activations.source.empty()) root.set_string("source", activations.source);
   if (!activations.licence.empty()) root.set_string("licence", activations.licence);
   const auto write_list = [&](const char* name, const std::vector<std::int32_t>& values, DatasetInfo info) {
-    if (!values.empty())
-      root.write<std::int32_t>(name, values, {static_cast<std::int64_t>(values.size())}, info);
+    if (!values.empty()) root.write<std::int32_t>(name, values, {static_cast<std::int64_t>(values.size())}, info);
   };
   write_list("cu_seqlens", activations.cu_seqlens, {"positions", "starts of the packed sequences, and the total"});
   write_list("tokens", activations.tokens, {"1", "token ids that the activations were computed from, [batch * seq]"});

@@ -14,9 +14,9 @@ namespace halftone::io {
 /// /activations/layer_NN
 struct ActivationLayer {
   int index = 0;
-  HostTensor q;                    ///< [batch, heads_q, seq, dim]; packed: batch 1, seq the total
-  HostTensor k, v;                 ///< [batch, heads_kv, seq, dim], the element type of q
-  float scale = 0.0f;              ///< usually 1 / sqrt(dim)
+  HostTensor q;        ///< [batch, heads_q, seq, dim]; packed: batch 1, seq the total
+  HostTensor k, v;     ///< [batch, heads_kv, seq, dim], the element type of q
+  float scale = 0.0f;  ///< usually 1 / sqrt(dim)
   bool causal = true;
   std::vector<float> head_weight;  ///< [heads_q] output weight of each head, or empty
 };
@@ -32,8 +32,8 @@ struct ActivationsFile {
 /// query heads not a multiple of key-value heads, an empty sequence, cu_seqlens that do not rise from 0 to seq.
 void write_activations(const std::string& path, const ActivationsFile& activations, const Provenance& provenance);
 
-/// Reads the layers in `layers`, all when it is empty. Throws FileError: FileReader's reasons, a layer that is not there
-/// (the message lists those that are), and everything write_activations refuses.
+/// Reads the layers in `layers`, all when it is empty. Throws FileError: FileReader's reasons, a layer that is not
+/// there (the message lists those that are), and everything write_activations refuses.
 ActivationsFile read_activations(const std::string& path, std::span<const int> layers = {});
 
 /// Indices of the layers in the file, ascending.

@@ -17,8 +17,10 @@ constexpr auto kLength = [](const auto& values) { return static_cast<std::int64_
 template <class T>
 Dataset write_list(const Group& group, const std::string& name, const std::vector<T>& values, std::string_view units,
                    std::string_view description) {
-  if constexpr (std::is_same_v<T, std::string>) return group.write_strings(name, values, description);
-  else return group.write<T>(name, values, {kLength(values)}, {units, description});
+  if constexpr (std::is_same_v<T, std::string>)
+    return group.write_strings(name, values, description);
+  else
+    return group.write<T>(name, values, {kLength(values)}, {units, description});
 }
 
 std::string text_or_empty(const Object& object, const std::string& attribute) {
@@ -30,7 +32,8 @@ std::vector<std::string> attached_axes(const Dataset& array) {
   std::vector<std::string> axes;
   const auto take = [](hid_t, unsigned, hid_t scale, void* into) -> herr_t {
     char name[256];
-    if (H5DSget_scale_name(scale, name, sizeof name) > 0) static_cast<std::vector<std::string>*>(into)->emplace_back(name);
+    if (H5DSget_scale_name(scale, name, sizeof name) > 0)
+      static_cast<std::vector<std::string>*>(into)->emplace_back(name);
     return 1;
   };
   for (unsigned dimension = 0; dimension < array.shape().size(); ++dimension) {
@@ -78,9 +81,12 @@ Table read_table(const Group& group) {
     const Dataset data = group.dataset(name);
     data.require_shape({table.columns.empty() ? -1 : table.rows()});
     Column column{name, {}, text_or_empty(data, "units"), text_or_empty(data, "description")};
-    if (data.is_string()) column.values = data.read_strings();
-    else if (data.is_integer()) column.values = data.read_integers();
-    else column.values = data.read_doubles();
+    if (data.is_string())
+      column.values = data.read_strings();
+    else if (data.is_integer())
+      column.values = data.read_integers();
+    else
+      column.values = data.read_doubles();
     table.columns.push_back(std::move(column));
   }
   return table;
@@ -101,21 +107,29 @@ void write_array(const Group& group, const NamedArray& array) {
 
 NamedArray read_array(const Group& group, const std::string& name) {
   const Dataset data = group.dataset(name);
-  return {name, data.shape(), data.read_doubles(), text_or_empty(data, "units"), text_or_empty(data, "description"),
+  return {name,
+          data.shape(),
+          data.read_doubles(),
+          text_or_empty(data, "units"),
+          text_or_empty(data, "description"),
           attached_axes(data)};
 }
 
 void write_axis(const Group& group, const Axis& axis) {
-  const Dataset scale = std::visit(
-      [&](const auto& values) { return write_list(group, axis.name, values, axis.units, axis.description); }, axis.values);
-  if (H5DSset_scale(scale.id(), axis.name.c_str()) < 0) scale.fail("cannot make it a dimension scale: " + hdf5_reason());
+  const Dataset scale =
+      std::visit([&](const auto& values) { return write_list(group, axis.name, values, axis.units, axis.description); },
+                 axis.values);
+  if (H5DSset_scale(scale.id(), axis.name.c_str()) < 0)
+    scale.fail("cannot make it a dimension scale: " + hdf5_reason());
 }
 
 Axis read_axis(const Group& group, const std::string& name) {
   const Dataset data = group.dataset(name).require_shape({-1});
   Axis axis{name, {}, text_or_empty(data, "units"), text_or_empty(data, "description")};
-  if (data.is_string()) axis.values = data.read_strings();
-  else axis.values = data.read_doubles();
+  if (data.is_string())
+    axis.values = data.read_strings();
+  else
+    axis.values = data.read_doubles();
   return axis;
 }
 

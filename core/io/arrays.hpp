@@ -55,8 +55,8 @@ struct Table {
 void validate(const Table& table);
 /// Each column as a 1-D dataset of the group. Throws what validate() does.
 void write_table(const Group& group, const Table& table);
-/// Every dataset of the group as a column (floating point as double, integers as int64). Throws FileError: a dataset that
-/// is not 1-D, is of another length or type.
+/// Every dataset of the group as a column (floating point as double, integers as int64). Throws FileError: a dataset
+/// that is not 1-D, is of another length or type.
 Table read_table(const Group& group);
 
 /// Throws InvalidArgument when the values do not fill the shape.

@@ -13,12 +13,12 @@ namespace halftone::io {
 /// /attention/layer_NN, and /error/layer_NN when there are errors.
 struct AttentionLayer {
   int index = 0;
-  HostTensor o;                 ///< [batch, heads_q, seq, dim]
-  std::vector<float> lse;       ///< [batch, heads_q, seq] natural log of the softmax denominator
-  std::vector<float> far_mass;  ///< [batch, heads_q, seq] share of the softmax on landmarks, or empty
-  std::string pattern, kernel;  ///< names of what made it
-  double density = 1.0;         ///< kept over visible blocks
-  double seconds = 0.0;         ///< time of the call
+  HostTensor o;                    ///< [batch, heads_q, seq, dim]
+  std::vector<float> lse;          ///< [batch, heads_q, seq] natural log of the softmax denominator
+  std::vector<float> far_mass;     ///< [batch, heads_q, seq] share of the softmax on landmarks, or empty
+  std::string pattern, kernel;     ///< names of what made it
+  double density = 1.0;            ///< kept over visible blocks
+  double seconds = 0.0;            ///< time of the call
   std::vector<NamedArray> errors;  ///< e.g. relative_l2 [heads_q], captured_mass [heads_q]; empty without a reference
 };
 

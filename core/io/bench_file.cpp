@@ -41,7 +41,8 @@ BenchFile read_bench(const std::string& path) {
   const std::vector<std::int64_t> begin = begin_data.read<std::int64_t>();
   if (begin.front() != 0 || begin.back() != static_cast<std::int64_t>(seconds.size()) ||
       !std::is_sorted(begin.begin(), begin.end()))
-    begin_data.fail(fmt::format("values: got a last one of {}, expected to rise from 0 to {}", begin.back(), seconds.size()));
+    begin_data.fail(
+        fmt::format("values: got a last one of {}, expected to rise from 0 to {}", begin.back(), seconds.size()));
   for (std::size_t row = 0; row + 1 < begin.size(); ++row)
     bench.samples.emplace_back(seconds.begin() + begin[row], seconds.begin() + begin[row + 1]);
   return bench;

@@ -31,8 +31,7 @@ constexpr std::array<std::pair<const char*, std::string Provenance::*>, 6> kText
 void require_hdf5(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0)
-    throw FileError(path, errno == ENOENT ? "no such file"
-                                          : "cannot open: " + std::generic_category().message(errno));
+    throw FileError(path, errno == ENOENT ? "no such file" : "cannot open: " + std::generic_category().message(errno));
   struct stat info;
   const bool known = ::fstat(descriptor, &info) == 0;
   ::close(descriptor);
@@ -53,13 +52,12 @@ bool is_truncated() {
 
 void check_header(const Group& root, std::string_view kind) {
   if (!root.has_attribute("format") || root.string_attribute("format") != "halftone")
-    root.fail("not a halftone file: got no attribute `format` = \"halftone\"");
+    root.fail("not a halftone file: attribute `format` is missing or not \"halftone\"");
   const std::string version = root.string_attribute("format_version");
   int major = -1;
   std::from_chars(version.data(), version.data() + version.size(), major);
   if (major != kFormatMajor)
-    root.fail(fmt::format("attribute `format_version`: got {}, expected {}.x (a newer halftone reads other versions)", version,
-                          kFormatMajor));
+    root.fail(fmt::format("attribute `format_version`: got {}, expected {}.x", version, kFormatMajor));
   const std::string found = root.string_attribute("kind");
   if (found != kind) root.fail(fmt::format("attribute `kind`: got {}, expected {}", found, kind));
 }

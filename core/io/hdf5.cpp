@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <numeric>
 
 #include "halftone/core/io/hdf5_detail.hpp"
@@ -48,8 +47,9 @@ Handle open_attribute(const Object& object, const std::string& attribute) {
 }
 
 /// Reads an attribute of one element whose type class is one of `classes` as `memory_type`.
-void read_scalar_attribute(const Object& object, const std::string& attribute, std::initializer_list<H5T_class_t> classes,
-                           std::string_view expected, hid_t memory_type, void* value) {
+void read_scalar_attribute(const Object& object, const std::string& attribute,
+                           std::initializer_list<H5T_class_t> classes, std::string_view expected, hid_t memory_type,
+                           void* value) {
   const Handle handle = open_attribute(object, attribute);
   if (handle.id() < 0) object.fail(fmt::format("no attribute `{}`", attribute));
   const Handle type(H5Aget_type(handle.id()), H5Tclose), space(H5Aget_space(handle.id()), H5Sclose);
@@ -78,11 +78,6 @@ std::string_view name_of(NumberType type) {
   static constexpr std::array<std::string_view, 10> names{"float16", "bfloat16", "float32", "float64", "int32",
                                                           "int64",   "uint8",    "uint16",  "uint32",  "uint64"};
   return names[static_cast<std::size_t>(type)];
-}
-
-std::size_t size_of(NumberType type) {
-  static constexpr std::array<std::size_t, 10> sizes{2, 2, 4, 8, 4, 8, 1, 2, 4, 8};
-  return sizes[static_cast<std::size_t>(type)];
 }
 
 NumberType number_type(DType dtype) {
@@ -289,7 +284,8 @@ Group Group::create_group(const std::string& child) const {
   const std::string name = child_name(name_, child);
   const Handle properties(H5Pcreate(H5P_GROUP_CREATE), H5Pclose);
   H5Pset_link_creation_order(properties.id(), H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
-  Group group(Handle(H5Gcreate2(id(), child.c_str(), H5P_DEFAULT, properties.id(), H5P_DEFAULT), H5Gclose), file_, name);
+  Group group(Handle(H5Gcreate2(id(), child.c_str(), H5P_DEFAULT, properties.id(), H5P_DEFAULT), H5Gclose), file_,
+              name);
   if (group.id() < 0) throw FileError(*file_, fmt::format("group {}: cannot write: {}", name, hdf5_reason()));
   return group;
 }
@@ -305,8 +301,8 @@ Dataset Group::create_dataset(const std::string& child, std::int64_t type, const
     H5Pset_deflate(properties.id(), kDeflateLevel);
   }
   Handle handle(H5Dcreate2(id(), child.c_str(), type, space.id(), H5P_DEFAULT, properties.id(), H5P_DEFAULT), H5Dclose);
-  if (handle.id() < 0 || (element_count(shape) > 0 &&
-                          H5Dwrite(handle.id(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0))
+  if (handle.id() < 0 ||
+      (element_count(shape) > 0 && H5Dwrite(handle.id(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0))
     throw FileError(*file_, fmt::format("dataset {}: cannot write: {}", name, hdf5_reason()));
   return Dataset(std::move(handle), file_, name);
 }
@@ -321,15 +317,16 @@ Dataset Group::write(const std::string& child, NumberType type, const void* valu
 }
 
 Dataset Group::write(const std::string& child, const HostTensor& tensor, const DatasetInfo& info) const {
-  return write(child, io::number_type(tensor.dtype), tensor.data(), Shape(tensor.shape.begin(), tensor.shape.end()), info);
+  return write(child, io::number_type(tensor.dtype), tensor.data(), Shape(tensor.shape.begin(), tensor.shape.end()),
+               info);
 }
 
 Dataset Group::write_strings(const std::string& child, std::span<const std::string> values,
                              std::string_view description) const {
   std::vector<const char*> pointers;
   for (const std::string& value : values) pointers.push_back(value.c_str());
-  const Dataset dataset = create_dataset(child, string_type().id(), {static_cast<std::int64_t>(values.size())}, false,
-                                         pointers.data());
+  const Dataset dataset =
+      create_dataset(child, string_type().id(), {static_cast<std::int64_t>(values.size())}, false, pointers.data());
   dataset.set_string("description", description);
   return dataset;
 }

@@ -8,6 +8,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
 #include <vector>
 
 #include "halftone/core/dtype.hpp"
@@ -19,29 +21,39 @@ namespace halftone::io {
 /// Element types of datasets. float16 is a 16-bit IEEE float in the file; bfloat16 is uint16 with the attribute
 /// `encoding` = "bfloat16".
 enum class NumberType : std::uint8_t {
-  float16, bfloat16, float32, float64, int32, int64, uint8, uint16, uint32, uint64
+  float16,
+  bfloat16,
+  float32,
+  float64,
+  int32,
+  int64,
+  uint8,
+  uint16,
+  uint32,
+  uint64
 };
 
+/// "float16", "bfloat16", "float32", ...
 std::string_view name_of(NumberType type);
-std::size_t size_of(NumberType type);
 NumberType number_type(DType dtype);
 
 namespace detail {
-template <class T> struct NumberTypeOf;
-template <> struct NumberTypeOf<float16> { static constexpr NumberType value = NumberType::float16; };
-template <> struct NumberTypeOf<bfloat16> { static constexpr NumberType value = NumberType::bfloat16; };
-template <> struct NumberTypeOf<float> { static constexpr NumberType value = NumberType::float32; };
-template <> struct NumberTypeOf<double> { static constexpr NumberType value = NumberType::float64; };
-template <> struct NumberTypeOf<std::int32_t> { static constexpr NumberType value = NumberType::int32; };
-template <> struct NumberTypeOf<std::int64_t> { static constexpr NumberType value = NumberType::int64; };
-template <> struct NumberTypeOf<std::uint8_t> { static constexpr NumberType value = NumberType::uint8; };
-template <> struct NumberTypeOf<std::uint16_t> { static constexpr NumberType value = NumberType::uint16; };
-template <> struct NumberTypeOf<std::uint32_t> { static constexpr NumberType value = NumberType::uint32; };
-template <> struct NumberTypeOf<std::uint64_t> { static constexpr NumberType value = NumberType::uint64; };
+
+using Numbers = std::tuple<float16, bfloat16, float, double, std::int32_t, std::int64_t, std::uint8_t, std::uint16_t,
+                           std::uint32_t, std::uint64_t>;  // in the order of NumberType
+
+template <class T, std::size_t I = 0>
+constexpr std::size_t number_index() {
+  if constexpr (std::is_same_v<T, std::tuple_element_t<I, Numbers>>)
+    return I;
+  else
+    return number_index<T, I + 1>();
+}
+
 }  // namespace detail
 
 template <class T>
-inline constexpr NumberType number_type_of = detail::NumberTypeOf<T>::value;
+inline constexpr NumberType number_type_of = static_cast<NumberType>(detail::number_index<T>());
 
 using Shape = std::vector<std::int64_t>;
 
@@ -50,9 +62,9 @@ std::string to_string(const Shape& shape);
 
 /// What every numeric dataset says about itself.
 struct DatasetInfo {
-  std::string_view units = "1";   ///< "1": a pure number
+  std::string_view units = "1";  ///< "1": a pure number
   std::string_view description;
-  bool compress = true;           ///< shuffle and deflate, in chunks, for datasets above 64 KiB
+  bool compress = true;  ///< shuffle and deflate, in chunks, for datasets above 64 KiB
 };
 
 /// An open HDF5 handle; closed with the last copy.
@@ -79,7 +91,7 @@ class Object {
   std::string string_attribute(const std::string& attribute) const;
   std::int64_t integer_attribute(const std::string& attribute) const;  ///< any integer type, or a boolean
   std::uint64_t unsigned_attribute(const std::string& attribute) const;
-  double number_attribute(const std::string& attribute) const;         ///< any integer or floating-point type
+  double number_attribute(const std::string& attribute) const;  ///< any integer or floating-point type
 
   void set_string(const std::string& attribute, std::string_view value) const;
   void set_integer(const std::string& attribute, std::int64_t value) const;
@@ -105,7 +117,7 @@ class Dataset final : public Object {
   const Shape& shape() const { return shape_; }
   std::int64_t size() const;
   bool is_string() const;
-  bool is_integer() const;  ///< bfloat16 is not
+  bool is_integer() const;        ///< bfloat16 is not
   std::string type_name() const;  ///< for people: "float16", "string", "compound of 12 bytes"
   /// Throws FileError with both types unless it is one of `accepted`.
   NumberType require_type(std::initializer_list<NumberType> accepted) const;
@@ -153,7 +165,8 @@ class Group final : public Object {
   Dataset write(const std::string& child, NumberType type, const void* values, const Shape& shape,
                 const DatasetInfo& info) const;
   template <class T>
-  Dataset write(const std::string& child, std::span<const T> values, const Shape& shape, const DatasetInfo& info) const {
+  Dataset write(const std::string& child, std::span<const T> values, const Shape& shape,
+                const DatasetInfo& info) const {
     return write(child, number_type_of<T>, values.data(), shape, info);
   }
   Dataset write(const std::string& child, const HostTensor& tensor, const DatasetInfo& info) const;

@@ -7,7 +7,7 @@
 namespace halftone::io {
 namespace {
 
-constexpr std::int64_t kShown = 8;       // elements of an attribute that are printed
+constexpr std::int64_t kShown = 8;        // elements of an attribute that are printed
 constexpr std::size_t kDeepest = 2 * 32;  // indentation; hard links can make groups contain themselves
 
 /// In quotes and on one line.
@@ -23,8 +23,10 @@ std::vector<std::string> read_numbers(hid_t attribute, hid_t memory_type, std::s
   if (H5Aread(attribute, memory_type, values.data()) < 0) return {};
   std::vector<std::string> texts;
   for (const T value : values) {
-    if constexpr (std::is_floating_point_v<T>) texts.push_back(fmt::format("{:.7g}", value));
-    else texts.push_back(fmt::format("{}", value));
+    if constexpr (std::is_floating_point_v<T>)
+      texts.push_back(fmt::format("{:.7g}", value));
+    else
+      texts.push_back(fmt::format("{}", value));
   }
   return texts;
 }
@@ -85,10 +87,10 @@ void print_group(const Group& group, const std::string& indent, std::string& out
 
 std::string inspect(const std::string& path) {
   const Group root = open_file(path);
-  const bool ours = root.has_attribute("format") && root.has_attribute("kind") &&
-                    root.string_attribute("format") == "halftone";
-  std::string out = fmt::format("{}: {}\n", path,
-                                ours ? fmt::format("halftone file of kind {}", root.string_attribute("kind")) : "HDF5 file");
+  const bool ours =
+      root.has_attribute("format") && root.has_attribute("kind") && root.string_attribute("format") == "halftone";
+  std::string out = fmt::format(
+      "{}: {}\n", path, ours ? fmt::format("halftone file of kind {}", root.string_attribute("kind")) : "HDF5 file");
   print_group(root, "  ", out);
   return out;
 }

@@ -54,7 +54,8 @@ void write_one(const Group& group, const MaskLayer& layer) {
   write_view(group, "row_ptr", mask.row_ptr, {static_cast<std::int64_t>(mask.row_ptr.extent(0))},
              "start of each row's kept blocks; rows are (batch, head, query tile)");
   write_view(group, "col_idx", mask.col_idx, {kept}, "key block of each kept block, ascending within a row");
-  write_view(group, "kind", mask.kind, {kept}, "what decides inside: 0 all, sum of 1 causal, 2 window, 4 ragged, 8 bits");
+  write_view(group, "kind", mask.kind, {kept},
+             "what decides inside: 0 all, sum of 1 causal, 2 window, 4 ragged, 8 bits");
   if (mask.bits_index.extent(0) > 0) {
     const std::int64_t words = mask.block_k / 64, rows = mask.block_q;
     write_view(group, "bits_index", mask.bits_index, {kept}, "index into bits of kept blocks of kind 8");

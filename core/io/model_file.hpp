@@ -40,8 +40,8 @@ struct ModelFile {
 /// mlp.{gate,up}_proj.weight [intermediate, hidden], mlp.down_proj.weight [hidden, intermediate].
 std::map<std::string, Shape> model_parameter_shapes(const ModelSizes& sizes);
 
-/// Throws FileError (FileWriter's reasons); InvalidArgument: sizes that do not fit together, parameters missing, unknown
-/// or of another shape.
+/// Throws FileError (FileWriter's reasons); InvalidArgument: sizes that do not fit together, parameters missing,
+/// unknown or of another shape.
 void write_model(const std::string& path, const ModelFile& model, const Provenance& provenance);
 
 /// Throws FileError: FileReader's reasons, attributes or parameters missing, of another type or shape. Other datasets

@@ -42,9 +42,7 @@ herr_t close_output(H5FD_t* file) {
   return 0;
 }
 
-int compare(const H5FD_t* a, const H5FD_t* b) {
-  return output(a).target.descriptor - output(b).target.descriptor;
-}
+int compare(const H5FD_t* a, const H5FD_t* b) { return output(a).target.descriptor - output(b).target.descriptor; }
 
 herr_t query(const H5FD_t*, unsigned long* flags) {
   *flags = H5FD_FEAT_AGGREGATE_METADATA | H5FD_FEAT_ACCUMULATE_METADATA | H5FD_FEAT_DATA_SIEVE |
@@ -109,7 +107,8 @@ H5FD_class_t driver_class() {
   H5FD_class_t driver{};
 #ifdef H5FD_CLASS_VERSION
   driver.version = H5FD_CLASS_VERSION;
-  driver.value = static_cast<H5FD_class_value_t>(H5_VFD_RESERVED);  // the first number for drivers that are not HDF5's own
+  driver.value =
+      static_cast<H5FD_class_value_t>(H5_VFD_RESERVED);  // the first number for drivers that are not HDF5's own
 #endif
   driver.name = "halftone_output";
   driver.maxaddr = static_cast<haddr_t>(std::numeric_limits<off_t>::max());

@@ -15,8 +15,10 @@ namespace {
 template <class Visit>
 void for_each_dataset(const Group& group, const std::string& prefix, const Visit& visit) {
   for (const std::string& name : group.names()) {
-    if (group.is_group(name)) for_each_dataset(group.group(name), prefix + name + "/", visit);
-    else visit(prefix + name);
+    if (group.is_group(name))
+      for_each_dataset(group.group(name), prefix + name + "/", visit);
+    else
+      visit(prefix + name);
   }
 }
 
@@ -74,8 +76,10 @@ void write_tokens(const std::string& path, const std::vector<TokenDocument>& doc
   for (const TokenDocument& document : documents) {
     const Group group = parent_group(writer.root(), document.name);
     const std::string name = document.name.substr(document.name.rfind('/') + 1);
-    if (largest <= std::numeric_limits<std::uint16_t>::max()) write_document<std::uint16_t>(group, name, document);
-    else write_document<std::uint32_t>(group, name, document);
+    if (largest <= std::numeric_limits<std::uint16_t>::max())
+      write_document<std::uint16_t>(group, name, document);
+    else
+      write_document<std::uint32_t>(group, name, document);
   }
   writer.commit();
 }

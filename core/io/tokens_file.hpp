@@ -11,9 +11,9 @@ namespace halftone::io {
 
 /// One 1-D uint16 or uint32 dataset, anywhere in the file.
 struct TokenDocument {
-  std::string name;             ///< path in the file without the leading slash: "books/00"
-  std::string scenario, title;  ///< attributes, or empty
-  std::int64_t length = 0;      ///< in tokens
+  std::string name;                  ///< path in the file without the leading slash: "books/00"
+  std::string scenario, title;       ///< attributes, or empty
+  std::int64_t length = 0;           ///< in tokens
   std::vector<std::int32_t> tokens;  ///< left empty by list_documents
 };
 
@@ -25,8 +25,8 @@ void write_tokens(const std::string& path, const std::vector<TokenDocument>& doc
 /// Every document, without its tokens.
 std::vector<TokenDocument> list_documents(const std::string& path);
 
-/// One document. Throws FileError when there is none of that name (the message lists those there are), when it is empty,
-/// of another type or shape, or has an id outside the file's vocabulary.
+/// One document. Throws FileError when there is none of that name (the message lists those there are), when it is
+/// empty, of another type or shape, or has an id outside the file's vocabulary.
 TokenDocument read_document(const std::string& path, const std::string& name);
 
 }  // namespace halftone::io

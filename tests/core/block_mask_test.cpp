@@ -114,8 +114,7 @@ TEST(ValidateMask, RefusesSizes) {
 TEST(ValidateMask, RefusesRowPointers) {
   EXPECT_EQ(refusal([](auto& m) { m.tiles = 3; }), "mask row_ptr length: got 5, expected 7");
   EXPECT_EQ(refusal([](auto& m) { m.row_ptr(0) = 1; }), "mask row_ptr[0]: got 1, expected 0");
-  EXPECT_EQ(refusal([](auto& m) { m.row_ptr(2) = 0; }),
-            "mask row_ptr[2]: got 0, expected at least row_ptr[1] = 1");
+  EXPECT_EQ(refusal([](auto& m) { m.row_ptr(2) = 0; }), "mask row_ptr[2]: got 0, expected at least row_ptr[1] = 1");
   EXPECT_EQ(refusal([](auto& m) { m.row_ptr(4) = 7; }), "mask row_ptr's last entry: got 7, expected 6");
 }
 
@@ -133,7 +132,9 @@ TEST(ValidateMask, RefusesBits) {
   EXPECT_EQ(refusal([](auto& m) { m.bits_index(1) = -1; }), "mask bits_index[1]: got -1, expected 0 to 1");
   EXPECT_EQ(refusal([](auto& m) { m.bits_index = to_view<std::int32_t>({0}); }),
             "mask bits_index length: got 1, expected 0 or 6");
-  EXPECT_EQ(refusal([](auto& m) { m.bits = to_view<std::uint64_t>({1, 2, 3, 4, 5}); }),
+  EXPECT_EQ(refusal([](auto& m) {
+              m.bits = to_view<std::uint64_t>({1, 2, 3, 4, 5});
+            }),
             "mask bits length: got 5, expected a multiple of 4");
   EXPECT_EQ(refusal([](auto& m) { m.bits_index = {}; }), "mask bits_index[1]: got -1, expected 0 to 1");
 }

@@ -98,7 +98,8 @@ TYPED_TEST(SixteenBits, TiesGoToEven) {
     const std::uint32_t even = bits % 2 == 0 ? bits : bits + 1;
     ASSERT_EQ(TypeParam(middle).bits, even) << std::hexfloat << middle;
     ASSERT_EQ(TypeParam(std::nextafter(middle, 0.0f)).bits, middle > 0 ? bits : even) << std::hexfloat << middle;
-    ASSERT_EQ(TypeParam(std::nextafter(middle, std::numeric_limits<float>::infinity())).bits, bits + 1) << std::hexfloat << middle;
+    ASSERT_EQ(TypeParam(std::nextafter(middle, std::numeric_limits<float>::infinity())).bits, bits + 1)
+        << std::hexfloat << middle;
   }
 }
 

@@ -61,7 +61,8 @@ TEST(ChooseKernel, UnknownNamesListTheKnown) {
   EXPECT_EQ(message_of<Unsupported>([] { choose_kernel({}, request(64, DType::float16)); }), "no kernel was built");
 }
 
-/// A request of 2 sequences, 4 query and 2 key heads, 300 queries and 500 keys of dimension 64, with mask and landmarks.
+/// A request of 2 sequences, 4 query and 2 key heads, 300 queries and 500 keys of dimension 64, with mask and
+/// landmarks.
 class ValidateRequest : public ::testing::Test {
  protected:
   ValidateRequest() {

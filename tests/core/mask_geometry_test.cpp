@@ -117,19 +117,18 @@ TEST_P(Geometry, EdgeKindsAllowExactlyTheVisiblePairs) {
       }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Shapes, Geometry,
-    ::testing::Values(Case{"Square", {}, {}, 256, 256, 128, 64, true},
-                      Case{"SquareFull", {}, {}, 256, 256, 128, 64, false},
-                      Case{"Ragged", {}, {}, 200, 200, 128, 64, true},
-                      Case{"RaggedFull", {}, {}, 200, 333, 64, 128, false},
-                      Case{"OneQuery", {}, {}, 1, 150, 128, 64, true},
-                      Case{"MoreKeys", {}, {}, 100, 259, 32, 64, true},
-                      Case{"MoreQueries", {}, {}, 259, 100, 32, 64, true},
-                      Case{"MoreQueriesThanABlock", {}, {}, 300, 65, 64, 64, true},
-                      Case{"Packed", {0, 1, 131, 331}, {0, 64, 194, 394}, 200, 200, 64, 64, true},
-                      Case{"PackedFull", {0, 100, 130}, {0, 70, 290}, 100, 220, 64, 64, false}),
-    [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Shapes, Geometry,
+                         ::testing::Values(Case{"Square", {}, {}, 256, 256, 128, 64, true},
+                                           Case{"SquareFull", {}, {}, 256, 256, 128, 64, false},
+                                           Case{"Ragged", {}, {}, 200, 200, 128, 64, true},
+                                           Case{"RaggedFull", {}, {}, 200, 333, 64, 128, false},
+                                           Case{"OneQuery", {}, {}, 1, 150, 128, 64, true},
+                                           Case{"MoreKeys", {}, {}, 100, 259, 32, 64, true},
+                                           Case{"MoreQueries", {}, {}, 259, 100, 32, 64, true},
+                                           Case{"MoreQueriesThanABlock", {}, {}, 300, 65, 64, 64, true},
+                                           Case{"Packed", {0, 1, 131, 331}, {0, 64, 194, 394}, 200, 200, 64, 64, true},
+                                           Case{"PackedFull", {0, 100, 130}, {0, 70, 290}, 100, 220, 64, 64, false}),
+                         [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace halftone

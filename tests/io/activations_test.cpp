@@ -15,18 +15,23 @@
 namespace halftone::io {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using halftone::testing::message_of;
 using halftone::testing::random_tensor;
 using halftone::testing::test_provenance;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 /// 4 query heads on 2 key-value heads, 2 sequences of 5 positions, dimension 8.
 ActivationLayer layer(int index, DType dtype = DType::float32) {
   const auto stream = static_cast<std::uint64_t>(10 * index);
-  return {index, random_tensor(dtype, {2, 4, 5, 8}, stream), random_tensor(dtype, {2, 2, 5, 8}, stream + 1),
-          random_tensor(dtype, {2, 2, 5, 8}, stream + 2), 0.3f, index % 2 == 0, {}};
+  return {index,
+          random_tensor(dtype, {2, 4, 5, 8}, stream),
+          random_tensor(dtype, {2, 2, 5, 8}, stream + 1),
+          random_tensor(dtype, {2, 2, 5, 8}, stream + 2),
+          0.3f,
+          index % 2 == 0,
+          {}};
 }
 
 void expect_same(const HostTensor& a, const HostTensor& b) {
@@ -86,8 +91,13 @@ TEST_F(Activations, RoundTripInEveryElementType) {
 
 TEST_F(Activations, PackedSequences) {
   ActivationsFile file;
-  file.layers.push_back({0, random_tensor(DType::float16, {1, 2, 9, 4}, 1), random_tensor(DType::float16, {1, 2, 9, 4}, 2),
-                         random_tensor(DType::float16, {1, 2, 9, 4}, 3), 0.5f, true, {}});
+  file.layers.push_back({0,
+                         random_tensor(DType::float16, {1, 2, 9, 4}, 1),
+                         random_tensor(DType::float16, {1, 2, 9, 4}, 2),
+                         random_tensor(DType::float16, {1, 2, 9, 4}, 3),
+                         0.5f,
+                         true,
+                         {}});
   file.cu_seqlens = {0, 1, 6, 9};
   EXPECT_THAT(read_activations(write(file)).cu_seqlens, ElementsAre(0, 1, 6, 9));
 }
@@ -112,15 +122,25 @@ TEST_F(Activations, WritingRefusesShapes) {
     return write_refusal({{changed}, {}, {}, "", ""});
   };
   const auto tensor = [](HostTensor::Shape shape) { return random_tensor(DType::float32, shape, 1); };
-  EXPECT_EQ(refusal([&](auto& l) { l.k = tensor({2, 2, 6, 8}); }),
+  EXPECT_EQ(refusal([&](auto& l) {
+              l.k = tensor({2, 2, 6, 8});
+            }),
             "layer_03 k: got [2, 2, 6, 8], expected [2, *, 5, 8]");
-  EXPECT_EQ(refusal([&](auto& l) { l.k = tensor({1, 2, 5, 8}); }),
+  EXPECT_EQ(refusal([&](auto& l) {
+              l.k = tensor({1, 2, 5, 8});
+            }),
             "layer_03 k: got [1, 2, 5, 8], expected [2, *, 5, 8]");
-  EXPECT_EQ(refusal([&](auto& l) { l.v = tensor({2, 2, 5, 9}); }),
+  EXPECT_EQ(refusal([&](auto& l) {
+              l.v = tensor({2, 2, 5, 9});
+            }),
             "layer_03 v: got [2, 2, 5, 9], expected [2, 2, 5, 8]");
-  EXPECT_EQ(refusal([&](auto& l) { l.k = l.v = tensor({2, 3, 5, 8}); }),
+  EXPECT_EQ(refusal([&](auto& l) {
+              l.k = l.v = tensor({2, 3, 5, 8});
+            }),
             "layer_03 heads: got 4 query heads, 3 key-value heads, expected query heads a multiple of key-value heads");
-  EXPECT_EQ(refusal([&](auto& l) { l.q = l.k = l.v = tensor({2, 2, 0, 8}); }),
+  EXPECT_EQ(refusal([&](auto& l) {
+              l.q = l.k = l.v = tensor({2, 2, 0, 8});
+            }),
             "layer_03 q and k: got [2, 2, 0, 8] and [2, 2, 0, 8], expected at least one sequence, head, position and "
             "dimension");
   EXPECT_EQ(refusal([&](auto& l) { l.v = convert(l.v, DType::float16); }),
@@ -183,8 +203,9 @@ TEST_F(Activations, ReadingNamesTheDatasetThatIsWrong) {
             "dataset /tokens: element type: got float32, expected int32");
   EXPECT_EQ(read_refusal([](const std::string& p) { t::remove_attribute(p, "activations/layer_03", "scale"); }),
             "group /activations/layer_03: no attribute `scale`");
-  EXPECT_EQ(read_refusal([](const std::string& p) { t::replace_attribute(p, "activations/layer_03", "causal", "yes"); }),
-            "group /activations/layer_03: attribute `causal`: got string [], expected one integer");
+  EXPECT_EQ(
+      read_refusal([](const std::string& p) { t::replace_attribute(p, "activations/layer_03", "causal", "yes"); }),
+      "group /activations/layer_03: attribute `causal`: got string [], expected one integer");
 }
 
 TEST_F(Activations, ReadingRefusesWhatWritingRefuses) {
@@ -194,12 +215,13 @@ TEST_F(Activations, ReadingRefusesWhatWritingRefuses) {
               t::replace_dataset(p, "activations/layer_03/v", H5T_NATIVE_FLOAT, {2, 3, 5, 8});
             }),
             "layer_03 heads: got 4 query heads, 3 key-value heads, expected query heads a multiple of key-value heads");
-  EXPECT_THAT(read_refusal([](const std::string& p) {
-                t::remove_object(p, "activations/layer_03/head_weight");
-                for (const char* name : {"q", "k", "v"})
-                  t::replace_dataset(p, (std::string("activations/layer_03/") + name).c_str(), H5T_NATIVE_FLOAT, {1, 2, 0, 8});
-              }),
-              HasSubstr("layer_03 q and k: got [1, 2, 0, 8] and [1, 2, 0, 8], expected at least one sequence"));
+  EXPECT_THAT(
+      read_refusal([](const std::string& p) {
+        t::remove_object(p, "activations/layer_03/head_weight");
+        for (const char* name : {"q", "k", "v"})
+          t::replace_dataset(p, (std::string("activations/layer_03/") + name).c_str(), H5T_NATIVE_FLOAT, {1, 2, 0, 8});
+      }),
+      HasSubstr("layer_03 q and k: got [1, 2, 0, 8] and [1, 2, 0, 8], expected at least one sequence"));
   EXPECT_EQ(read_refusal([](const std::string& p) { t::replace_dataset(p, "cu_seqlens", H5T_NATIVE_INT32, {3}); }),
             "cu_seqlens: got batch 2, expected batch 1 when packed");
   EXPECT_EQ(read_refusal([](const std::string& p) { t::replace_dataset(p, "tokens", H5T_NATIVE_INT32, {4}); }),

@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <cerrno>
 #include <csignal>
 
 #include "halftone/core/io/activations.hpp"
 #include "halftone/core/io/file.hpp"
+#include "halftone/core/io/temporary_file.hpp"
 #include "io/temporary_folder.hpp"
 #include "support/messages.hpp"
 #include "support/random.hpp"
@@ -14,12 +16,12 @@
 namespace halftone::io {
 namespace {
 
-using ::testing::ElementsAre;
 using halftone::testing::message_of;
 using halftone::testing::random_tensor;
 using halftone::testing::read_text;
 using halftone::testing::test_provenance;
 using halftone::testing::write_text;
+using ::testing::ElementsAre;
 
 /// Files cannot grow beyond `bytes` while it lives.
 class FileSizeLimit {
@@ -44,8 +46,13 @@ class DiskFull : public halftone::testing::FileTest {};
 ActivationsFile activations() {
   ActivationsFile file;
   for (int index = 0; index < 3; ++index)
-    file.layers.push_back({index, random_tensor(DType::bfloat16, {1, 2, 300, 64}, 1), random_tensor(DType::bfloat16, {1, 1, 300, 64}, 2),
-                           random_tensor(DType::bfloat16, {1, 1, 300, 64}, 3), 0.125f, true, {}});
+    file.layers.push_back({index,
+                           random_tensor(DType::bfloat16, {1, 2, 300, 64}, 1),
+                           random_tensor(DType::bfloat16, {1, 1, 300, 64}, 2),
+                           random_tensor(DType::bfloat16, {1, 1, 300, 64}, 3),
+                           0.125f,
+                           true,
+                           {}});
   return file;
 }
 
@@ -65,6 +72,12 @@ TEST_F(DiskFull, AnyMomentGivesOneLineAndLeavesTheOldFile) {
   }
   write_activations(path("a.h5"), file, test_provenance());
   EXPECT_EQ(read_activations(path("a.h5")).layers.size(), 3u);
+}
+
+TEST_F(DiskFull, IsNamedInWords) {
+  const TemporaryFile file(path("a.h5"));
+  EXPECT_EQ(message_of<FileError>([&] { file.fail_write(ENOSPC); }),
+            path("a.h5") + ": cannot write: disk full (No space left on device)");
 }
 
 TEST_F(DiskFull, AbandonedWritersCloseQuietly) {

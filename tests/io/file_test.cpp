@@ -11,16 +11,16 @@ namespace halftone::io {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::StartsWith;
 using halftone::testing::message_of;
 using halftone::testing::read_text;
 using halftone::testing::remove_attribute;
 using halftone::testing::replace_attribute;
 using halftone::testing::test_provenance;
 using halftone::testing::write_text;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 class File : public halftone::testing::FileTest {
  protected:
@@ -193,17 +193,17 @@ TEST_F(File, RefusesOtherFormatsVersionsAndKinds) {
   EXPECT_NO_THROW(FileReader(file, "tokens"));
   for (const char* version : {"2.0", "0.9", "10.0", "new"}) {
     replace_attribute(file, "/", "format_version", version);
-    EXPECT_THAT(refusal(file), StartsWith(file + ": attribute `format_version`: got " + version + ", expected 1.x"));
+    EXPECT_EQ(refusal(file), file + ": attribute `format_version`: got " + version + ", expected 1.x");
   }
   remove_attribute(file, "/", "format_version");
   EXPECT_EQ(refusal(file), file + ": no attribute `format_version`");
 
   replace_attribute(file, "/", "format", "other");
-  EXPECT_THAT(refusal(file), StartsWith(file + ": not a halftone file"));
+  EXPECT_EQ(refusal(file), file + ": not a halftone file: attribute `format` is missing or not \"halftone\"");
   replace_attribute(file, "/", "format", 1.0);
   EXPECT_EQ(refusal(file), file + ": attribute `format`: got float64 [], expected one string");
   remove_attribute(file, "/", "format");
-  EXPECT_THAT(refusal(file), StartsWith(file + ": not a halftone file"));
+  EXPECT_EQ(refusal(file), file + ": not a halftone file: attribute `format` is missing or not \"halftone\"");
 }
 
 TEST_F(File, MessagesAreOneLine) {

@@ -15,11 +15,11 @@
 namespace halftone::io {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using halftone::testing::message_of;
 using halftone::testing::random_tensor;
 using halftone::testing::test_provenance;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 class Hdf5 : public halftone::testing::FileTest {
  protected:
@@ -155,7 +155,9 @@ TEST_F(Hdf5, Tensors) {
     EXPECT_EQ(back.dtype, dtype);
     EXPECT_EQ(back.shape, tensor.shape);
     EXPECT_EQ(std::memcmp(back.data(), tensor.data(), 210 * size_of(dtype)), 0);
-    EXPECT_EQ(message_of<FileError>([&] { root.read_tensor("tensor", {2, -1, 6, 7}); }),
+    EXPECT_EQ(message_of<FileError>([&] {
+                root.read_tensor("tensor", {2, -1, 6, 7});
+              }),
               path("a.h5") + ": dataset /tensor: shape: got [2, 3, 5, 7], expected [2, *, 6, 7]");
   }
   const Group root = written([&](const Group& group) {
@@ -172,7 +174,9 @@ TEST_F(Hdf5, Strings) {
   EXPECT_EQ(data.read_strings(), texts);
   EXPECT_EQ(data.type_name(), "string");
   EXPECT_EQ(data.string_attribute("description"), "some words");
-  EXPECT_EQ(message_of<FileError>([&] { data.read_doubles(); }).find(path("a.h5") + ": dataset /texts: element type: got string"),
+  EXPECT_EQ(message_of<FileError>([&] {
+              data.read_doubles();
+            }).find(path("a.h5") + ": dataset /texts: element type: got string"),
             0u);
   const hid_t type = H5Dget_type(data.id());
   EXPECT_EQ(H5Tget_cset(type), H5T_CSET_UTF8);

@@ -12,9 +12,9 @@
 namespace halftone::io {
 namespace {
 
+using halftone::testing::message_of;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-using halftone::testing::message_of;
 
 class Inspect : public halftone::testing::FileTest {};
 

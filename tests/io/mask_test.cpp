@@ -1,10 +1,9 @@
-#include "halftone/core/io/mask_file.hpp"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "halftone/core/error.hpp"
 #include "halftone/core/io/file.hpp"
+#include "halftone/core/io/mask_file.hpp"
 #include "io/temporary_folder.hpp"
 #include "support/masks.hpp"
 #include "support/messages.hpp"
@@ -12,10 +11,10 @@
 namespace halftone::io {
 namespace {
 
-using ::testing::IsEmpty;
 using halftone::testing::message_of;
 using halftone::testing::small_mask;
 using halftone::testing::test_provenance;
+using ::testing::IsEmpty;
 
 class Mask : public halftone::testing::FileTest {
  protected:
@@ -96,7 +95,9 @@ TEST_F(Mask, WritingRefusesInvalidMasks) {
   broken.col_idx(5) = 3;
   EXPECT_EQ(message_of<InvalidArgument>([&] { write({{0, broken}}); }), "mask col_idx[5]: got 3, expected 0 to 2");
   EXPECT_EQ(message_of<InvalidArgument>([&] { write({}); }), "layers: got none, expected at least one");
-  EXPECT_EQ(message_of<InvalidArgument>([&] { write({{1, small_mask()}, {1, small_mask()}}); }),
+  EXPECT_EQ(message_of<InvalidArgument>([&] {
+              write({{1, small_mask()}, {1, small_mask()}});
+            }),
             "layer index: got 1 twice, expected each layer once");
   EXPECT_THAT(names(), IsEmpty());
 }
@@ -104,23 +105,31 @@ TEST_F(Mask, WritingRefusesInvalidMasks) {
 TEST_F(Mask, ReadingNamesWhatIsWrong) {
   namespace t = halftone::testing;
   EXPECT_EQ(read_refusal([](const std::string& p) { t::remove_object(p, "mask"); }), "group /mask: missing");
-  EXPECT_EQ(read_refusal([](const std::string& p) { t::remove_object(p, "mask/kind"); }), "dataset /mask/kind: missing");
-  EXPECT_EQ(read_refusal([](const std::string& p) { t::remove_object(p, "mask/bits"); }), "dataset /mask/bits: missing");
+  EXPECT_EQ(read_refusal([](const std::string& p) { t::remove_object(p, "mask/kind"); }),
+            "dataset /mask/kind: missing");
+  EXPECT_EQ(read_refusal([](const std::string& p) { t::remove_object(p, "mask/bits"); }),
+            "dataset /mask/bits: missing");
   EXPECT_EQ(read_refusal([](const std::string& p) { t::replace_dataset(p, "mask/kind", H5T_NATIVE_UINT8, {5}); }),
             "dataset /mask/kind: shape: got [5], expected [6]");
   EXPECT_EQ(read_refusal([](const std::string& p) { t::replace_dataset(p, "mask/row_ptr", H5T_NATIVE_INT64, {4}); }),
             "dataset /mask/row_ptr: shape: got [4], expected [5]");
   EXPECT_EQ(read_refusal([](const std::string& p) { t::replace_dataset(p, "mask/row_ptr", H5T_NATIVE_INT32, {5}); }),
             "dataset /mask/row_ptr: element type: got int32, expected int64");
-  EXPECT_EQ(read_refusal([](const std::string& p) { t::replace_dataset(p, "mask/bits", H5T_NATIVE_UINT64, {2, 4, 2}); }),
+  EXPECT_EQ(read_refusal([](const std::string& p) {
+              t::replace_dataset(p, "mask/bits", H5T_NATIVE_UINT64, {2, 4, 2});
+            }),
             "dataset /mask/bits: shape: got [2, 4, 2], expected [*, 4, 1]");
   EXPECT_EQ(read_refusal([](const std::string& p) { t::remove_attribute(p, "mask", "window_left"); }),
             "group /mask: no attribute `window_left`");
   EXPECT_EQ(read_refusal([](const std::string& p) { t::replace_attribute(p, "mask", "tiles", "two"); }),
             "group /mask: attribute `tiles`: got string [], expected one integer");
-  EXPECT_EQ(read_refusal([](const std::string& p) { t::overwrite(p, "mask/col_idx", {0, 0, 2, 0, 1, 7}); }),
+  EXPECT_EQ(read_refusal([](const std::string& p) {
+              t::overwrite(p, "mask/col_idx", {0, 0, 2, 0, 1, 7});
+            }),
             "group /mask: mask col_idx[5]: got 7, expected 0 to 2");
-  EXPECT_EQ(read_refusal([](const std::string& p) { t::overwrite(p, "mask/row_ptr", {0, 1, 3, 2, 6}); }),
+  EXPECT_EQ(read_refusal([](const std::string& p) {
+              t::overwrite(p, "mask/row_ptr", {0, 1, 3, 2, 6});
+            }),
             "group /mask: mask row_ptr[3]: got 2, expected at least row_ptr[2] = 3");
   EXPECT_EQ(read_refusal([](const std::string& p) { t::remove_attribute(p, "mask", "block_q"); }),
             "group /mask: got no layer, expected groups layer_NN");

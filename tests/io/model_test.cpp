@@ -1,10 +1,9 @@
-#include "halftone/core/io/model_file.hpp"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "halftone/core/error.hpp"
 #include "halftone/core/io/file.hpp"
+#include "halftone/core/io/model_file.hpp"
 #include "io/temporary_folder.hpp"
 #include "support/messages.hpp"
 #include "support/random.hpp"
@@ -12,11 +11,11 @@
 namespace halftone::io {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using halftone::testing::message_of;
 using halftone::testing::random_tensor;
 using halftone::testing::test_provenance;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 namespace t = halftone::testing;
 
 ModelSizes sizes() {
@@ -38,7 +37,8 @@ ModelFile model(DType dtype, const ModelSizes& sizes) {
   ModelFile file{sizes, {}};
   std::uint64_t stream = 0;
   for (const auto& [name, shape] : model_parameter_shapes(sizes))
-    file.parameters[name] = {shape, random_tensor(dtype, {1, 1, shape.size() == 1 ? 1 : shape[0], shape.back()}, ++stream)};
+    file.parameters[name] = {shape,
+                             random_tensor(dtype, {1, 1, shape.size() == 1 ? 1 : shape[0], shape.back()}, ++stream)};
   return file;
 }
 
@@ -53,7 +53,8 @@ class Model : public halftone::testing::FileTest {
     return message.substr(std::min(message.size(), path("m.h5").size() + 2));
   }
   std::string write_refusal(const ModelFile& file) const {
-    const std::string message = message_of<InvalidArgument>([&] { write_model(path("m.h5"), file, test_provenance()); });
+    const std::string message =
+        message_of<InvalidArgument>([&] { write_model(path("m.h5"), file, test_provenance()); });
     EXPECT_THAT(names(), IsEmpty());
     return message;
   }
@@ -99,7 +100,8 @@ TEST_F(Model, RoundTripInEveryElementType) {
         EXPECT_EQ(back[name].dtype, dtype);
         EXPECT_EQ(back[name].shape, parameter.values.shape);
         EXPECT_EQ(std::memcmp(back[name].data(), parameter.values.data(),
-                              static_cast<std::size_t>(parameter.values.size()) * size_of(dtype)), 0);
+                              static_cast<std::size_t>(parameter.values.size()) * size_of(dtype)),
+                  0);
       }
     }
 }
@@ -140,10 +142,9 @@ TEST_F(Model, ReadingNamesWhatIsWrong) {
               t::replace_dataset(p, "model.layers.1.self_attn.k_proj.weight", H5T_NATIVE_FLOAT, {6, 16});
             }),
             "dataset /model.layers.1.self_attn.k_proj.weight: shape: got [6, 16], expected [16, 6]");
-  EXPECT_EQ(read_refusal([](const std::string& p) {
-              t::replace_dataset(p, "model.norm.weight", H5T_NATIVE_UINT16, {6});
-            }),
-            "dataset /model.norm.weight: element type: got uint16, expected float32 or float16 or bfloat16");
+  EXPECT_EQ(
+      read_refusal([](const std::string& p) { t::replace_dataset(p, "model.norm.weight", H5T_NATIVE_UINT16, {6}); }),
+      "dataset /model.norm.weight: element type: got uint16, expected float32 or float16 or bfloat16");
   EXPECT_EQ(read_refusal([](const std::string& p) { t::remove_attribute(p, "/", "rope_theta"); }),
             "no attribute `rope_theta`");
   EXPECT_EQ(read_refusal([](const std::string& p) { t::replace_attribute(p, "/", "num_heads", 4.0); }),

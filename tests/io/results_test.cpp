@@ -15,11 +15,11 @@
 namespace halftone::io {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using halftone::testing::message_of;
 using halftone::testing::random_tensor;
 using halftone::testing::test_provenance;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 namespace t = halftone::testing;
 
 class Results : public halftone::testing::FileTest {
@@ -77,7 +77,8 @@ TEST_F(Attention, RoundTrip) {
   EXPECT_EQ(back[1].errors[0].name, "relative_l2");
   EXPECT_THAT(back[1].errors[0].values, ElementsAre(0.125, 0.5));
   EXPECT_EQ(back[1].errors[1].description, "mass of each head");
-  EXPECT_EQ(FileReader(path("r.h5"), "attention").root().dataset("attention/layer_04/lse").string_attribute("units"), "nats");
+  EXPECT_EQ(FileReader(path("r.h5"), "attention").root().dataset("attention/layer_04/lse").string_attribute("units"),
+            "nats");
 }
 
 TEST_F(Attention, WritingRefusesOtherSizes) {
@@ -154,7 +155,8 @@ TEST_F(Bench, WritingRefusesOtherLengths) {
   };
   EXPECT_EQ(refusal([](auto& f) { f.table.columns[1].values = std::vector<std::int64_t>{1}; }),
             "column seq: got 1 rows, expected 2, as kernel");
-  EXPECT_EQ(refusal([](auto& f) { f.table.columns[1].name = "kernel"; }), "column: got kernel twice, expected each name once");
+  EXPECT_EQ(refusal([](auto& f) { f.table.columns[1].name = "kernel"; }),
+            "column: got kernel twice, expected each name once");
   EXPECT_EQ(refusal([](auto& f) { f.samples.pop_back(); }), "bench samples: got 1 lists, expected 2, one per row");
   EXPECT_EQ(refusal([](auto& f) { f.table.columns.clear(); }), "bench table: got no row, expected at least one");
   EXPECT_THAT(names(), IsEmpty());
@@ -168,9 +170,12 @@ TEST_F(Bench, ReadingNamesWhatIsWrong) {
   };
   EXPECT_EQ(damaged([](const std::string& p) { t::replace_dataset(p, "bench/seq", H5T_NATIVE_INT64, {3}); }),
             "dataset /bench/seq: shape: got [3], expected [2]");
-  EXPECT_EQ(damaged([](const std::string& p) { t::replace_dataset(p, "bench/seq", H5T_NATIVE_SHORT, {2}); }),
-            "dataset /bench/seq: element type: got int16, expected int32 or int64 or uint8 or uint16 or uint32 or uint64");
-  EXPECT_EQ(damaged([](const std::string& p) { t::overwrite(p, "samples/begin", {0, 3, 5}); }),
+  EXPECT_EQ(
+      damaged([](const std::string& p) { t::replace_dataset(p, "bench/seq", H5T_NATIVE_SHORT, {2}); }),
+      "dataset /bench/seq: element type: got int16, expected int32 or int64 or uint8 or uint16 or uint32 or uint64");
+  EXPECT_EQ(damaged([](const std::string& p) {
+              t::overwrite(p, "samples/begin", {0, 3, 5});
+            }),
             "dataset /samples/begin: values: got a last one of 5, expected to rise from 0 to 4");
   EXPECT_EQ(damaged([](const std::string& p) { t::remove_object(p, "samples/seconds"); }),
             "dataset /samples/seconds: missing");
@@ -178,11 +183,12 @@ TEST_F(Bench, ReadingNamesWhatIsWrong) {
 }
 
 EvalFile eval() {
-  return {{{"scenario", std::vector<std::string>{"books", "technical"}, "1", "text distribution"},
-           {"density", std::vector<double>{0.05, 0.1, 0.2}, "1", "kept over visible blocks"}},
-          {{"delta_nll", {2, 3}, {1, 2, 3, 4, 5, 6}, "nats", "loss over dense", {"scenario", "density"}},
-           {"dense_nll", {2}, {3.25, 2.5}, "nats", "loss of dense", {"scenario"}}},
-          {{{"pattern", std::vector<std::string>{"halftone"}, "1", ""}, {"p", std::vector<double>{0.01}, "1", "p-value"}}}};
+  return {
+      {{"scenario", std::vector<std::string>{"books", "technical"}, "1", "text distribution"},
+       {"density", std::vector<double>{0.05, 0.1, 0.2}, "1", "kept over visible blocks"}},
+      {{"delta_nll", {2, 3}, {1, 2, 3, 4, 5, 6}, "nats", "loss over dense", {"scenario", "density"}},
+       {"dense_nll", {2}, {3.25, 2.5}, "nats", "loss of dense", {"scenario"}}},
+      {{{"pattern", std::vector<std::string>{"halftone"}, "1", ""}, {"p", std::vector<double>{0.01}, "1", "p-value"}}}};
 }
 
 TEST_F(Eval, RoundTrip) {
@@ -218,7 +224,9 @@ TEST_F(Eval, RefusesArraysOffTheirAxes) {
     change(file);
     return message_of<InvalidArgument>([&] { write_eval(path("r.h5"), file, test_provenance()); });
   };
-  EXPECT_EQ(refusal([](auto& f) { f.arrays[0].axes = {"scenario", "head"}; }),
+  EXPECT_EQ(refusal([](auto& f) {
+              f.arrays[0].axes = {"scenario", "head"};
+            }),
             "array delta_nll: got axis head, expected an axis of the file");
   EXPECT_EQ(refusal([](auto& f) { f.arrays[0].axes = {"scenario"}; }),
             "array delta_nll: got 1 axes, expected 2, one per dimension");

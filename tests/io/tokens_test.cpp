@@ -1,20 +1,19 @@
-#include "halftone/core/io/tokens_file.hpp"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "halftone/core/error.hpp"
 #include "halftone/core/io/file.hpp"
+#include "halftone/core/io/tokens_file.hpp"
 #include "io/temporary_folder.hpp"
 #include "support/messages.hpp"
 
 namespace halftone::io {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using halftone::testing::message_of;
 using halftone::testing::test_provenance;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 namespace t = halftone::testing;
 
 class Tokens : public halftone::testing::FileTest {
@@ -31,7 +30,9 @@ class Tokens : public halftone::testing::FileTest {
 };
 
 TEST_F(Tokens, RoundTrip) {
-  write({{"books/00", "books", "A title \u00e9", 0, {0, 5, 99}}, {"books/01", "books", "", 0, {7}}, {"note", "", "", 0, {1, 2}}});
+  write({{"books/00", "books", "A title \u00e9", 0, {0, 5, 99}},
+         {"books/01", "books", "", 0, {7}},
+         {"note", "", "", 0, {1, 2}}});
   const std::vector<TokenDocument> list = list_documents(path("t.h5"));
   ASSERT_EQ(list.size(), 3u);
   EXPECT_EQ(list[0].name, "books/00");
