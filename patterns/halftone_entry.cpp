@@ -16,8 +16,7 @@ constexpr ParameterInfo kParameters[] = {
     {"sink_blocks", "1", "leading key blocks that are always exact"},
     {"local_blocks", "2", "key blocks before the tile that are always exact, besides the diagonal"}};
 
-BlockMask make_halftone(const PatternRequest& request, const nlohmann::json& values) {
-  Parameters parameters(halftone_pattern, values);
+HalftoneOptions read_options(Parameters& parameters, double density) {
   const auto whole = [&](std::string_view name, int least) { return static_cast<int>(parameters.integer(name, least)); };
   HalftoneOptions options;
   options.micro_block = whole("micro_block", 4);
@@ -28,22 +27,31 @@ BlockMask make_halftone(const PatternRequest& request, const nlohmann::json& val
   options.aggregation = aggregation == "rms"   ? Aggregation::rms
                         : aggregation == "max" ? Aggregation::max
                                                : Aggregation::mean;
-  options.density = request.density;
-  if (request.density > 0.0)
+  options.density = density;
+  if (density > 0.0)
     parameters.reject_beside_density("tolerance");
   else
     options.tolerance = parameters.real("tolerance", 0.0, 1e30);
+  return options;
+}
 
+BlockMask make_halftone(const PatternRequest& request, const nlohmann::json& values) {
+  Parameters parameters(halftone_pattern, values);
   HalftoneLayer layer;
   layer.q = request.q;
   layer.k = request.k;
   layer.scale = request.scale;
-  const HalftoneResult result = select_halftone({&layer, 1}, request.geometry, options);
+  const HalftoneResult result = select_halftone({&layer, 1}, request.geometry, read_options(parameters, request.density));
   parameters.record("tolerance", result.tolerance);
   return parameters.label(result.layers.front().mask);
 }
 
 }  // namespace
+
+HalftoneOptions halftone_options(const nlohmann::json& parameters, double density) {
+  Parameters named(halftone_pattern, parameters);
+  return read_options(named, density);
+}
 
 const PatternInfo halftone_pattern = {
     "halftone",

@@ -27,7 +27,7 @@ struct Arguments {
   PatternArguments pattern;
   std::string activations, mask, out, kernel = "auto";
   std::vector<int> layers;
-  bool dense_reference = false, force = false;
+  bool landmarks = false, dense_reference = false, force = false;
 };
 
 void check_fits(const std::string& path, const BlockMask& mask, const MaskGeometry& geometry, int layer) {
@@ -61,7 +61,12 @@ Selection read_selection(const std::string& path, const Activations& activations
 
 void run(const Arguments& arguments, const std::string& command_line) {
   std::optional<PatternChoice> choice;
-  if (arguments.mask.empty()) choice = arguments.pattern.choice();
+  if (arguments.mask.empty()) {
+    choice = arguments.pattern.choice();
+    choice->landmarks = arguments.landmarks;
+  }
+  if (arguments.landmarks && (!choice || choice->name != "halftone"))
+    throw UsageError("--landmarks: got another pattern or a mask, expected --pattern halftone");
   check_output(arguments.out, arguments.force);
 
   Progress progress;
@@ -118,6 +123,8 @@ void add_attend(CLI::App& program, Invocation& invocation) {
   command->add_option("--activations", a.activations, "Activations file with Q, K, V")->type_name("FILE")->required();
   command->add_option("--layer,--layers", a.layers, "Layers of that file; all without it")->type_name("N,...")->delimiter(',');
   CLI::Option* pattern = a.pattern.add_to(*command);
+  command->add_flag("--landmarks", a.landmarks, "With --pattern halftone: represent what is left out by block summaries")
+      ->needs(pattern);
   command->add_option("--mask", a.mask, "Mask file, instead of a pattern")->type_name("FILE")->excludes(pattern);
   command->add_option("--kernel", a.kernel, "auto, or a kernel that 'halftone list' shows")->type_name("NAME")->capture_default_str();
   command->add_flag("--dense-reference", a.dense_reference, "Run dense attention too, and report error and speed-up");

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
-#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,26 +30,36 @@ struct Arguments {
 
 struct Contestant {
   std::string label, file_name, pattern;
-  nlohmann::json parameters = nlohmann::json::object();
+  std::vector<nlohmann::json> settings;  ///< the first that allows the density counts
+  bool landmarks = false;
 };
 
-// The near field is small, and the same for both patterns that choose by content: what is near and matters, they find.
+// Halftone decides about everything but the diagonal. The others have their defaults, which serve them better than no
+// sinks and no forced near field do, where the density leaves room for that.
 const std::vector<Contestant>& contestants() {
-  static const nlohmann::json near{{"sink_blocks", 0}, {"local_blocks", 1}};
-  static const nlohmann::json landmarks{{"sink_blocks", 0}, {"local_blocks", 1}, {"landmarks", true}};
+  using nlohmann::json;
   static const std::vector<Contestant> all{
-      {"halftone", "masks/halftone.h5", "halftone", near},
-      {"halftone + landmarks", "masks/halftone_landmarks.h5", "halftone", landmarks},
-      {"mean_topk", "masks/mean_topk.h5", "mean_topk", near},
-      {"bigbird", "masks/bigbird.h5", "bigbird"},
-      {"strided", "masks/strided.h5", "strided"},
-      {"local", "masks/local.h5", "local"},
+      {"halftone", "masks/halftone.h5", "halftone", {json{{"sink_blocks", 0}, {"local_blocks", 0}}}},
+      {"halftone + landmarks", "masks/halftone_landmarks.h5", "halftone",
+       {json{{"sink_blocks", 0}, {"local_blocks", 0}}}, true},
+      {"mean_topk", "masks/mean_topk.h5", "mean_topk", {json::object(), json{{"sink_blocks", 0}, {"local_blocks", 0}}}},
+      {"bigbird", "masks/bigbird.h5", "bigbird", {json::object(), json{{"global_blocks", 0}}}},
+      {"strided", "masks/strided.h5", "strided", {json::object(), json{{"sink_blocks", 0}}}},
+      {"local", "masks/local.h5", "local", {json::object(), json{{"sink_blocks", 0}}}},
   };
   return all;
 }
 
-const PatternRun& find(const std::vector<PatternRun>& runs, const std::string& label) {
-  return *std::find_if(runs.begin(), runs.end(), [&](const PatternRun& run) { return run.label == label; });
+// Throws InvalidArgument when no settings of the pattern allow the density.
+PatternRun run_contestant(const Contestant& contestant, const Arguments& arguments, const Activations& activations,
+                          const DenseRun& dense, Progress& progress) {
+  for (std::size_t i = 0;; ++i) try {
+      const PatternChoice choice{contestant.pattern, contestant.settings[i], arguments.density, arguments.seed,
+                                 contestant.landmarks};
+      return run_pattern(contestant.label, choice, activations, dense, progress);
+    } catch (const InvalidArgument&) {
+      if (i + 1 == contestant.settings.size()) throw;
+    }
 }
 
 double peak_mebibytes() {
@@ -75,6 +84,17 @@ std::vector<io::MaskLayer> mask_layers(const Activations& activations, const Pat
   return layers;
 }
 
+void print_results(const Activations& activations, const DenseRun& dense, const std::vector<PatternRun>& runs) {
+  fmt::print("{}\n", comparison_table(activations, dense, runs));
+  fmt::print("error     norm of the difference to dense attention over its norm, all layers and heads; L: of a layer\n"
+             "mass      share of the dense softmax that falls in the kept blocks\n"
+             "speed-up  dense time over selection and attention, {} kernel\n\n",
+             dense.layers.front().result.kernel);
+  fmt::print("one tolerance for all layers and heads: {:.4g}\n", runs[0].selection.tolerance);
+  fmt::print("far mass, the share of the softmax that rests on landmarks: {}\n", percent(runs[1].far_mass()));
+  fmt::print("peak memory: {:.0f} MiB\n\n", peak_mebibytes());
+}
+
 void run(const Arguments& arguments, const std::string& command_line) {
   const std::string sample = arguments.sample.empty() ? find_sample() : arguments.sample;
   std::vector<std::string> names{"demo.h5", "attention.h5", "caught.png", "heads.png", "patterns.png"};
@@ -84,20 +104,18 @@ void run(const Arguments& arguments, const std::string& command_line) {
   Progress progress;
   progress.step("reading " + sample);
   const Activations activations = load_activations(sample, {});
-  fmt::print("Halftone on {}\n{}\n\n", activations.source.empty() ? sample : activations.source, describe(activations));
+  fmt::print("{}\n\n{}\n\n", wrap(activations.source.empty() ? sample : activations.source, 100), describe(activations));
   std::fflush(stdout);
 
   const DenseRun dense = run_dense(activations, progress);
   std::vector<PatternRun> runs;
   for (const Contestant& contestant : contestants())
-    runs.push_back(run_pattern(contestant.label, {contestant.pattern, contestant.parameters, arguments.density, arguments.seed},
-                               activations, dense, progress));
-  const PatternRun &best = runs.front(), &local = find(runs, "local");
+    runs.push_back(run_contestant(contestant, arguments, activations, dense, progress));
 
   progress.step("drawing");
-  const Canvas caught = draw(caught_sheet(activations, dense, best, local));
-  const Canvas heads = draw(heads_sheet(activations, dense, best));
-  const Canvas patterns = draw(patterns_sheet(activations, dense, runs, local));
+  const DemoPictures pictures(activations, dense);
+  const Canvas caught = pictures.farthest_head(runs[1]), heads = pictures.every_head(runs[0]);
+  const Canvas patterns = pictures.every_pattern(runs);
 
   progress.step("writing " + arguments.out);
   {
@@ -105,23 +123,19 @@ void run(const Arguments& arguments, const std::string& command_line) {
     const io::Provenance provenance = io::make_provenance(command_line, arguments.seed);
     for (std::size_t i = 0; i < runs.size(); ++i)
       io::write_mask(folder.file(contestants()[i].file_name), mask_layers(activations, runs[i]), provenance);
-    io::write_attention(folder.file("attention.h5"), attention_layers(activations, best), provenance);
+    io::write_attention(folder.file("attention.h5"), attention_layers(activations, runs[0]), provenance);
     io::write_bench(folder.file("demo.h5"), comparison_file(activations, dense, runs), provenance);
     caught.write_png(folder.file("caught.png"));
     heads.write_png(folder.file("heads.png"));
     patterns.write_png(folder.file("patterns.png"));
   }
   progress.step("");
-  fmt::print("{}\n", comparison_table(activations, dense, runs));
-  fmt::print("error     norm of the difference to dense attention over its norm, all layers and heads; L: of a layer\n"
-             "mass      share of the dense softmax that falls in the kept blocks\n"
-             "speed-up  dense time over selection and attention, {} kernel\n\n", dense.layers.front().result.kernel);
-  fmt::print("tolerance {:.4g}, peak memory {:.0f} MiB\n\n", best.selection.tolerance, peak_mebibytes());
+  print_results(activations, dense, runs);
   fmt::print("{}{}\n", folder.refreshes() ? "Replaced the files of an earlier run in " : "Files in ", arguments.out);
-  fmt::print("  caught.png    where attention is, and what halftone keeps of it\n"
-             "  heads.png     the same for every head: one tolerance shares the blocks out\n"
+  fmt::print("  caught.png    where one head's attention is, and what halftone with landmarks keeps of it\n"
+             "  heads.png     halftone on every head: one tolerance shares the blocks out\n"
              "  patterns.png  every pattern at this density\n"
-             "  demo.h5       the table    attention.h5  halftone's outputs    masks/  the blocks of each pattern\n");
+             "  demo.h5       the table; attention.h5: halftone's outputs; masks/: the blocks of each pattern\n");
 }
 
 }  // namespace

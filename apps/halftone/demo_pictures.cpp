@@ -11,70 +11,89 @@ namespace halftone::app {
 
 namespace {
 
-int farthest_head(const PatternRun& local, std::size_t layer) {
-  const std::vector<double>& mass = local.quality[layer].mass;
-  return static_cast<int>(std::min_element(mass.begin(), mass.end()) - mass.begin());
-}
+constexpr std::size_t kMostLayers = 6;
+constexpr int kMostHeads = 4;  // of a layer
+constexpr int kFarKeys = 1024;
 
-Panel true_panel(const Activations& activations, const DenseRun& dense, std::size_t l, int head, const std::string& title) {
-  const Layer& layer = activations.layers[l];
-  Panel panel = mass_panel(layer, dense.layers[l].result, first_sequence(activations, layer), head);
-  panel.title = title;
-  return panel;
-}
-
-Panel kept_panel(const Activations& activations, const PatternRun& run, std::size_t l, int head, const std::string& title) {
-  Panel panel = mask_panel(run.selection.layers[l], first_sequence(activations, activations.layers[l]), head);
-  panel.title = title;
-  panel.note += fmt::format(", {} of the mass", percent(run.quality[l].mass[static_cast<std::size_t>(head)]));
-  return panel;
+// Share of the attention that goes kFarKeys back or more, mean over the query tiles.
+double far_share(const Panel& panel) {
+  double sum = 0.0;
+  for (int tile = 0; tile < panel.tiles(); ++tile)
+    for (int block = 0; (block + 1) * panel.block_k + kFarKeys <= tile * panel.block_q; ++block)
+      sum += panel.mass[static_cast<std::size_t>(tile) * panel.blocks() + block];
+  return sum / panel.tiles();
 }
 
 std::string sizes(const Activations& activations, const PatternRun& run) {
   const BlockMask& mask = run.selection.layers.front().mask;
-  return fmt::format("{} tokens, tiles of {} queries, blocks of {} keys, mean density {}",
+  return fmt::format("{} tokens, tiles of {} queries, blocks of {} keys, density {} over all layers",
                      with_commas(activations.layers.front().q.shape[2]), mask.block_q, mask.block_k,
                      percent(run.selection.density()));
 }
 
 }  // namespace
 
-Sheet caught_sheet(const Activations& activations, const DenseRun& dense, const PatternRun& run, const PatternRun& local) {
-  std::size_t layer = 0;
-  const auto reach = [&](std::size_t l) { return local.quality[l].mass[static_cast<std::size_t>(farthest_head(local, l))]; };
-  for (std::size_t l = 1; l < activations.layers.size(); ++l)
-    if (reach(l) < reach(layer)) layer = l;
-  const int head = farthest_head(local, layer);
-  Sheet sheet{fmt::format("What {} keeps: layer {}, head {}", run.label, activations.layers[layer].index, head),
-              sizes(activations, run), 2, {}};
-  sheet.panels.push_back(true_panel(activations, dense, layer, head, "true attention"));
-  sheet.panels.push_back(kept_panel(activations, run, layer, head, run.label));
-  return sheet;
+std::string DemoPictures::Head::name(const Activations& activations) const {
+  return fmt::format("layer {}, head {}", activations.layers[layer].index, head);
 }
 
-Sheet heads_sheet(const Activations& activations, const DenseRun& dense, const PatternRun& run) {
-  Sheet sheet{fmt::format("{}: one tolerance shares the blocks out among heads and layers", run.label),
-              sizes(activations, run), 4, {}};
-  for (std::size_t l = 0; l < activations.layers.size(); ++l)
-    for (int head = 0; head < static_cast<int>(run.quality[l].mass.size()); ++head) {
-      const std::string title = fmt::format("layer {}, head {}", activations.layers[l].index, head);
-      sheet.panels.push_back(true_panel(activations, dense, l, head, title + ": true"));
-      sheet.panels.push_back(kept_panel(activations, run, l, head, "kept"));
+DemoPictures::DemoPictures(const Activations& activations, const DenseRun& dense) : activations_(activations) {
+  for (std::size_t l = 0; l < std::min(activations.layers.size(), kMostLayers); ++l) {
+    const Layer& layer = activations.layers[l];
+    const MaskGeometry sequence = first_sequence(activations, layer);
+    for (int head = 0; head < std::min(sequence.heads, kMostHeads); ++head) {
+      Panel panel = mass_panel(layer, dense.layers[l].result, sequence, head);
+      const double reach = far_share(panel);
+      heads_.push_back({l, head, std::move(panel), reach});
     }
-  return sheet;
+  }
 }
 
-Sheet patterns_sheet(const Activations& activations, const DenseRun& dense, const std::vector<PatternRun>& runs,
-                     const PatternRun& local) {
-  Sheet sheet{"The same density, spent by different patterns", sizes(activations, runs.front()),
-              static_cast<int>(runs.size()) + 1, {}};
-  for (std::size_t l = 0; l < activations.layers.size(); ++l) {
-    const int head = farthest_head(local, l);
-    sheet.panels.push_back(true_panel(activations, dense, l, head,
-                                      fmt::format("layer {}, head {}", activations.layers[l].index, head)));
-    for (const PatternRun& run : runs) sheet.panels.push_back(kept_panel(activations, run, l, head, run.label));
+const DemoPictures::Head& DemoPictures::farthest(std::size_t layer) const {
+  const auto reach = [layer](const Head& head) { return head.layer == layer ? head.reach : -1.0; };
+  return *std::max_element(heads_.begin(), heads_.end(), [&](const Head& a, const Head& b) { return reach(a) < reach(b); });
+}
+
+Panel DemoPictures::attention(const Head& head, const std::string& title) const {
+  Panel panel = head.attention;
+  panel.title = title;
+  return panel;
+}
+
+Panel DemoPictures::kept(const Head& head, const PatternRun& run, const std::string& title) const {
+  Panel panel = mask_panel(run.selection.layers[head.layer], first_sequence(activations_, activations_.layers[head.layer]), head.head);
+  panel.title = title;
+  panel.note += fmt::format(", {} of the attention", percent(run.quality[head.layer].mass[static_cast<std::size_t>(head.head)]));
+  return panel;
+}
+
+Canvas DemoPictures::farthest_head(const PatternRun& run) const {
+  const Head& head = *std::max_element(heads_.begin(), heads_.end(), [](const Head& a, const Head& b) { return a.reach < b.reach; });
+  Sheet sheet{fmt::format("What {} keeps: {}", run.label, head.name(activations_)), sizes(activations_, run), 2, {}};
+  sheet.panels.push_back(attention(head, "true attention"));
+  sheet.panels.push_back(kept(head, run, run.label));
+  return draw(sheet);
+}
+
+Canvas DemoPictures::every_head(const PatternRun& run) const {
+  Sheet sheet{fmt::format("{}: one tolerance shares the blocks out among heads and layers", run.label),
+              sizes(activations_, run), 4, {}};
+  for (const Head& head : heads_) {
+    sheet.panels.push_back(attention(head, head.name(activations_) + ": true attention"));
+    sheet.panels.push_back(kept(head, run, "kept"));
   }
-  return sheet;
+  return draw(sheet);
+}
+
+Canvas DemoPictures::every_pattern(const std::vector<PatternRun>& runs) const {
+  Sheet sheet{"The same density, spent by different patterns", sizes(activations_, runs.front()),
+              static_cast<int>(runs.size()) + 1, {}};
+  for (std::size_t l = 0; l <= heads_.back().layer; ++l) {
+    const Head& head = farthest(l);
+    sheet.panels.push_back(attention(head, head.name(activations_)));
+    for (const PatternRun& run : runs) sheet.panels.push_back(kept(head, run, run.label));
+  }
+  return draw(sheet);
 }
 
 }  // namespace halftone::app

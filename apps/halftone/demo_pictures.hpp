@@ -8,15 +8,35 @@
 
 namespace halftone::app {
 
-/// True attention beside the blocks that were kept, for one head: that which reaches farthest, of all layers (where the
-/// local window `local` catches the least attention mass).
-Sheet caught_sheet(const Activations& activations, const DenseRun& dense, const PatternRun& run, const PatternRun& local);
+/// Draws true attention beside what patterns keep. Of many layers and heads, the first few are shown.
+class DemoPictures {
+ public:
+  /// Computes where the dense attention is.
+  DemoPictures(const Activations& activations, const DenseRun& dense);
 
-/// The same for every head of every layer.
-Sheet heads_sheet(const Activations& activations, const DenseRun& dense, const PatternRun& run);
+  /// The head that reaches farthest, of all layers.
+  Canvas farthest_head(const PatternRun& run) const;
+  /// Every head of every layer.
+  Canvas every_head(const PatternRun& run) const;
+  /// Every pattern; a row for each layer's farthest-reaching head.
+  Canvas every_pattern(const std::vector<PatternRun>& runs) const;
 
-/// True attention beside the blocks of every pattern; a row for each layer's farthest-reaching head.
-Sheet patterns_sheet(const Activations& activations, const DenseRun& dense, const std::vector<PatternRun>& runs,
-                     const PatternRun& local);
+ private:
+  struct Head {
+    std::size_t layer;  ///< position in activations_.layers
+    int head;
+    Panel attention;
+    double reach;  ///< share of the attention that goes 1,024 keys back or more
+
+    std::string name(const Activations& activations) const;
+  };
+
+  const Head& farthest(std::size_t layer) const;
+  Panel attention(const Head& head, const std::string& title) const;
+  Panel kept(const Head& head, const PatternRun& run, const std::string& title) const;
+
+  const Activations& activations_;
+  std::vector<Head> heads_;
+};
 
 }  // namespace halftone::app

@@ -58,6 +58,7 @@ struct Layout {
   int left = 66, top = 0, gap_x = 0, gap_y = 0;
   int columns = 1, rows = 1;
   int legend_height = 0;
+  bool note_below = false;    // panels are too narrow for title and note in one line
   int width = 0, height = 0;
 
   int x(int column) const { return left + column * (panel_width + gap_x); }
@@ -188,6 +189,11 @@ int draw_legend(Canvas* canvas, const Sheet& sheet, const Layout& layout, int to
   return static_cast<int>(y) - top;
 }
 
+// From the start of a panel's title to where a note beside it begins.
+double title_width(const Panel& panel, const Layout& layout) {
+  return panel.title.empty() ? 0.0 : Canvas::text_width(panel.title, layout.text + 1) + 12;
+}
+
 Layout plan(const Sheet& sheet) {
   const Panel& first = sheet.panels.front();
   Layout layout;
@@ -198,8 +204,11 @@ Layout plan(const Sheet& sheet) {
   layout.panel_width = std::max(1, static_cast<int>(std::ceil(static_cast<double>(first.seq_k) * layout.scale)));
   layout.panel_height = std::max(1, static_cast<int>(std::ceil(static_cast<double>(first.seq_q) * layout.scale)));
   layout.gap_x = 52;
-  layout.gap_y = 78;
-  layout.top = 104;
+  layout.note_below = std::any_of(sheet.panels.begin(), sheet.panels.end(), [&](const Panel& panel) {
+    return title_width(panel, layout) + Canvas::text_width(panel.note, layout.text) > layout.panel_width + 20;
+  });
+  layout.gap_y = layout.note_below ? 90 : 78;
+  layout.top = layout.note_below ? 116 : 104;
   const int text_room = static_cast<int>(std::max(Canvas::text_width(sheet.title, 13), Canvas::text_width(sheet.note, 9)));
   layout.width = std::max(layout.x(layout.columns) - layout.gap_x, std::max(layout.left + text_room, 640)) + 30;
   layout.legend_height = draw_legend(nullptr, sheet, layout, 0);
@@ -218,9 +227,8 @@ Canvas draw(const Sheet& sheet) {
     const Panel& panel = sheet.panels[i];
     const int row = static_cast<int>(i) / layout.columns, column = static_cast<int>(i) % layout.columns;
     const int left = layout.x(column), top = layout.y(row);
-    canvas.text(left, top - 10, panel.title, layout.text + 1, kInk);
-    const double after = left + Canvas::text_width(panel.title, layout.text + 1) + 12;
-    canvas.text(after, top - 10, panel.note, layout.text, kGray);
+    canvas.text(left, layout.note_below ? top - 25 : top - 10, panel.title, layout.text + 1, kInk);
+    canvas.text(layout.note_below ? left : left + title_width(panel, layout), top - 10, panel.note, layout.text, kGray);
     draw_grid(canvas, panel, layout, left, top);
     draw_axes(canvas, panel, layout, left, top, row == layout.rows - 1, column == 0);
   }

@@ -2,10 +2,10 @@
 #include <CLI/CLI.hpp>
 #include <Kokkos_Core.hpp>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <string>
 
@@ -55,6 +55,7 @@ void start_kokkos_and(const std::function<void()>& run) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a write past a limit on file sizes fails with an error, as on a full disk
   Invocation invocation{command_line(argc, argv), {}};
   CLI::App program{"Sparse attention for long documents: patterns, kernels and their quality.", "halftone"};
   program.set_version_flag("--version", "halftone " + halftone::io::software_version());
@@ -82,8 +83,6 @@ int main(int argc, char** argv) {
     return fail(fmt::format("{} ('{} --help' explains)", error.what(), command), kUsage);
   } catch (const UsageError& error) {
     return fail(error.what(), kUsage);
-  } catch (const nlohmann::json::exception& error) {
-    return fail(fmt::format("a pattern parameter has a value of the wrong type: {}", error.what()), kUsage);
   } catch (const std::bad_alloc& error) {
     return fail(fmt::format("out of memory: {}", error.what()), kFailure);
   } catch (const std::exception& error) {

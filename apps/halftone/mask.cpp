@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -110,11 +111,13 @@ void run(const Arguments& arguments, const std::string& command_line) {
   std::vector<io::MaskLayer> layers;
   for (std::size_t l = 0; l < masks.layers.size(); ++l)
     layers.push_back({masks.layers[l], to_host(masks.selection.layers[l].mask)});
+  std::optional<Canvas> canvas;
+  if (!arguments.png.empty()) canvas = picture(masks, choice.name);
   progress.step("writing");
   {
     const DeferSignals whole_files;
     io::write_mask(arguments.out, layers, io::make_provenance(command_line, choice.seed));
-    if (!arguments.png.empty()) picture(masks, choice.name).write_png(arguments.png);
+    if (canvas) canvas->write_png(arguments.png);
   }
   print_masks(masks);
   fmt::print("mask: {}\n", arguments.out);

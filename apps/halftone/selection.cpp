@@ -6,33 +6,11 @@
 
 #include "halftone/core/error.hpp"
 #include "halftone/patterns/halftone/halftone.hpp"
-#include "halftone/patterns/entries.hpp"
-#include "halftone/patterns/parameters.hpp"
 #include "halftone/patterns/pattern.hpp"
 
 namespace halftone::app {
 
 namespace {
-
-patterns::HalftoneOptions halftone_options(nlohmann::json values, double density) {
-  patterns::HalftoneOptions options;
-  options.landmarks = values.value("landmarks", false);
-  values.erase("landmarks");
-  patterns::Parameters parameters(patterns::halftone_pattern, values);
-  const auto whole = [&](std::string_view name, int least) { return static_cast<int>(parameters.integer(name, least)); };
-  options.micro_block = whole("micro_block", 4);
-  options.representatives = whole("representatives", 1);
-  options.sink_blocks = whole("sink_blocks", 0);
-  options.local_blocks = whole("local_blocks", 0);
-  const std::string aggregation = parameters.choice("aggregation", {"rms", "max", "mean"});
-  options.aggregation = aggregation == "rms"   ? patterns::Aggregation::rms
-                        : aggregation == "max" ? patterns::Aggregation::max
-                                               : patterns::Aggregation::mean;
-  options.density = density;
-  if (density > 0.0) parameters.reject_beside_density("tolerance");
-  else options.tolerance = parameters.real("tolerance", 0.0, 1e30);
-  return options;
-}
 
 void select_jointly(const Activations& activations, const PatternChoice& choice, Selection& selection) {
   const Layer& first = activations.layers.front();
@@ -43,8 +21,9 @@ void select_jointly(const Activations& activations, const PatternChoice& choice,
                             fmt::format("those of layer {}, to share one tolerance; choose layers with --layer", first.index));
     layers.push_back({&layer.q, &layer.k, &layer.v, layer.scale, layer.head_weight, {}});
   }
-  patterns::HalftoneResult result = patterns::select_halftone(
-      layers, mask_geometry(activations, first), halftone_options(choice.parameters, choice.density));
+  patterns::HalftoneOptions options = patterns::halftone_options(choice.parameters, choice.density);
+  options.landmarks = choice.landmarks;
+  patterns::HalftoneResult result = patterns::select_halftone(layers, mask_geometry(activations, first), options);
   selection.tolerance = result.tolerance;
   for (patterns::HalftoneSelection& layer : result.layers)
     selection.layers.push_back({std::move(layer.mask), std::move(layer.landmarks)});

@@ -19,6 +19,7 @@ struct PatternChoice {
   nlohmann::json parameters = nlohmann::json::object();
   double density = 0.0;  ///< 0: as the parameters say
   std::uint64_t seed = 0;
+  bool landmarks = false;  ///< halftone: what is left out is represented by block summaries
 };
 
 /// One layer's kept blocks, and its far field where the pattern has one.

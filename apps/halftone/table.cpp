@@ -23,6 +23,18 @@ std::string TextTable::to_string() const {
   return text;
 }
 
+std::string wrap(std::string_view text, std::size_t width) {
+  std::string wrapped;
+  while (text.size() > width) {
+    std::size_t at = text.rfind(' ', width);
+    if (at == std::string_view::npos) at = text.find(' ');
+    if (at == std::string_view::npos) break;
+    wrapped.append(text.substr(0, at)).push_back('\n');
+    text.remove_prefix(at + 1);
+  }
+  return wrapped.append(text);
+}
+
 std::string percent(double share) { return fmt::format("{:.{}f} %", 100.0 * share, share < 0.0995 ? 2 : 1); }
 
 std::string duration(double seconds) {

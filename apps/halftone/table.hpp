@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace halftone::app {
@@ -14,6 +15,9 @@ struct TextTable {
 
   std::string to_string() const;
 };
+
+/// The text broken at blanks into lines of at most `width` characters (longer words stay whole).
+std::string wrap(std::string_view text, std::size_t width);
 
 /// "9.98 %"
 std::string percent(double share);
