@@ -56,7 +56,7 @@ std::vector<Case> all_cases() {
   add({.name = "odd_dim", .dim = 37, .len_q = {300}, .len_k = {300}});
   add({.name = "float16", .dtype = DType::float16, .dim = 128, .len_q = {700}, .len_k = {700}});
   add({.name = "bfloat16", .dtype = DType::bfloat16, .dim = 128, .len_q = {700}, .len_k = {700}});
-  add({.name = "wide_blocks", .len_q = {700}, .len_k = {700}, .block_k = 128});
+  add({.name = "wide_blocks", .len_q = {1500}, .len_k = {1500}, .block_k = 128});
   add({.name = "many_panels", .heads_q = 1, .len_q = {2500}, .len_k = {2500}});
   for (const int b : {4, 8, 32, 64})
     add({.name = "micro_" + std::to_string(b),
