@@ -1,10 +1,10 @@
 // A consumer warpgroup of the Hopper forward kernel: 64 query rows, products by wgmma, softmax in registers.
 #pragma once
 
+#include "halftone/cuda_specialized/common/store_rows.cuh"
 #include "halftone/cuda_specialized/common/tma.cuh"
 #include "halftone/cuda_specialized/sm90/forward_args.hpp"
 #include "halftone/cuda_specialized/sm90/forward_shared.cuh"
-#include "halftone/cuda_specialized/sm90/softmax.cuh"
 #include "halftone/cuda_specialized/sm90/wgmma.cuh"
 
 namespace halftone::cuda::sm90 {
@@ -96,7 +96,7 @@ class Consumer {
   __device__ void wait_key() {
     s_.k_full[k_.index].wait(k_.phase);
 #pragma unroll
-    for (int half = 0; half < Config::kHalves; ++half) flags_[half] = s_.step[k_.index].flags[half];
+    for (int half = 0; half < Config::kHalves; ++half) flags_[half] = s_.step[k_.index].half[half].flags;
   }
 
   /// With the scores of the row's first step in `s`: attends the row, stores it, and moves on to the next one with the
@@ -174,58 +174,13 @@ class Consumer {
       if constexpr (kLandmarks) {
         if (flags & kStepLandmark) {
           landmarks = true;
-          add_bias(s, half, step.first[half], at);
+          add_landmark_bias(s, half * 32, p_, at.bias, step.half[half].first);
           continue;
         }
       }
-      mask_half(s, half, flags, step, at);
+      hide_scores(s, half * 32, p_, at, step.half[half], query_of(at, 0));
     }
     return landmarks;
-  }
-
-  __device__ void mask_half(float (&s)[kScores], int half, std::int32_t flags, const Step& step, const Work& at) {
-#pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      // Column on the diagonal, and the columns that count.
-      const std::int32_t diagonal = query_of(at, r) + at.len_k - at.len_q - step.first[half];
-      std::int32_t low = 0, high = 63;
-      if (flags & kBlockRagged) high = min(high, at.len_k - 1 - step.first[half]);
-      if (flags & kBlockCausal) high = min(high, diagonal);
-      if (flags & kBlockWindow) {
-        low = static_cast<std::int32_t>(max(std::int64_t{low}, diagonal - p_.mask.window_left));
-        high = static_cast<std::int32_t>(min(std::int64_t{high}, diagonal + p_.mask.window_right));
-      }
-      if (flags & kStepAbsent) high = -1;
-      std::uint64_t bits = ~std::uint64_t{0};
-      if (flags & kBlockBits) {
-        const std::int32_t parts = p_.mask.block_k / 64, block = step.bits[half] / parts, part = step.bits[half] % parts;
-        bits = p_.mask.bits[(std::int64_t{block} * Config::kBlockM + row_in_tile_ + 8 * r) * parts + part];
-      }
-      high = max(high, -1);
-      bits = low > 63 ? 0 : bits >> low << low;
-      bits = high < 63 ? bits & ((std::uint64_t{1} << (high + 1)) - 1) : bits;
-      bits >>= lane_ % 4 * 2;
-#pragma unroll
-      for (int j = 0; j < 8; ++j)
-#pragma unroll
-        for (int c = 0; c < 2; ++c)
-          if (!(bits >> (j * 8 + c) & 1u)) s[half * 32 + j * 4 + r * 2 + c] = -INFINITY;
-    }
-  }
-
-  __device__ void add_bias(float (&s)[kScores], int half, std::int32_t first, const Work& at) {
-    const LandmarkView& l = p_.landmarks;
-    const float* bias = l.bias + ((std::int64_t{at.b} * p_.heads_q + at.head) * l.tiles + at.tile) * l.blocks;
-    const float unscale = 1.0f / p_.scale;  // scores are unscaled here
-#pragma unroll
-    for (int j = 0; j < 8; ++j)
-#pragma unroll
-      for (int c = 0; c < 2; ++c) {
-        const int column = first + j * 8 + lane_ % 4 * 2 + c;
-        const float value = column < l.blocks ? __ldg(bias + column) * unscale : -INFINITY;
-        s[half * 32 + j * 4 + c] += value;
-        s[half * 32 + j * 4 + 2 + c] += value;
-      }
   }
 
   /// Divides by the sums and stores the row. Whole tiles go through shared memory, where the row's queries were, and
@@ -237,27 +192,19 @@ class Consumer {
     for (int r = 0; r < 2; ++r) {
       float lse, far_mass;
       factor[r] = softmax.finish(r, sink, lse, far_mass);
-      store_sums(r, lse, far_mass, at);
+      store_sums(p_, at, query_of(at, r), lse, far_mass);
     }
     if constexpr (kStageOutput) {
       if (args_.store_tiles && (!p_.packed() || first_query(at) + 64 <= at.len_q))
         return store_tile(o, factor, at, query_stage);
       release_query(query_stage);
     }
-    store_directly(o, factor, at);
+    store_output<Element>(p_, at, query_of(at, 0), o, factor);
   }
 
   /// First query of this warpgroup.
   __device__ std::int32_t first_query(const Work& at) const { return at.first_query + group_ * 64; }
   __device__ std::int32_t query_of(const Work& at, int r) const { return at.first_query + row_in_tile_ + 8 * r; }
-
-  __device__ void store_sums(int r, float lse, float far_mass, const Work& at) {
-    const std::int32_t query = query_of(at, r);
-    if (lane_ % 4 != 0 || query >= at.len_q) return;
-    const std::int64_t index = lse_index(p_, at.b, at.head, at.begin_q, query);
-    if (p_.lse) p_.lse[index] = lse;
-    if (p_.far_mass) p_.far_mass[index] = far_mass;
-  }
 
   __device__ void store_tile(const float (&o)[kOutputs], const float (&factor)[2], const Work& at, int query_stage) {
     std::uint8_t* tile = s_.q[query_stage] + group_ * 64 * 128;
@@ -280,22 +227,6 @@ class Consumer {
       commit_stores();
     }
     stored_query_ = query_stage;
-  }
-
-  __device__ void store_directly(const float (&o)[kOutputs], const float (&factor)[2], const Work& at) {
-    auto* base = static_cast<std::uint16_t*>(p_.o) + row_offset(p_, p_.o_stride, at.b, at.head, at.begin_q);
-#pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      const std::int32_t query = query_of(at, r);
-      if (query >= at.len_q) continue;
-      std::uint16_t* row = base + query * p_.o_stride.seq;
-#pragma unroll
-      for (int j = 0; j < Config::kDim / 8; ++j) {
-        const int column = j * 8 + lane_ % 4 * 2;
-        const std::uint32_t pair = pack_pair<Element>(o[j * 4 + r * 2] * factor[r], o[j * 4 + r * 2 + 1] * factor[r]);
-        if (column + 1 < p_.dim) *reinterpret_cast<std::uint32_t*>(row + column) = pair;
-      }
-    }
   }
 
   /// Keeps what depends on x from being computed ahead and held in registers through the loops.

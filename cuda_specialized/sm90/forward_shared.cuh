@@ -4,30 +4,20 @@
 #include <cstdint>
 
 #include "halftone/cuda_specialized/common/barrier.cuh"
+#include "halftone/cuda_specialized/common/key_blocks.cuh"
 #include "halftone/cuda_specialized/sm90/forward_config.hpp"
 
 namespace halftone::cuda::sm90 {
 
-/// Flags of a 64-key half of a step, besides BlockKind: how the consumers treat its columns.
-enum StepFlag : std::int32_t {
-  kStepAbsent = 32,    ///< no block here: nothing counts
-  kStepLandmark = 64,  ///< columns are landmarks, with a bias
-};
-
 /// One K/V tile of a row, for the consumers.
 struct Step {
-  std::int32_t flags[2];  ///< BlockKind and StepFlag of each half; 0: every pair counts
-  std::int32_t first[2];  ///< first key (or landmark) of each half
-  std::int32_t bits[2];   ///< bit block of halves with kBlockBits
+  KeyBlock half[2];
 };
 
 /// One query tile to attend. Everyone reads it from shared memory where needed, which spares registers.
-struct Work {
-  std::int32_t steps;            ///< K/V tiles, landmarks included; 0: no more work
-  std::int32_t b, head, head_kv, tile;
-  std::int32_t first_query;      ///< of the tile, in its sequence
-  std::int32_t begin_q, begin_k; ///< first rows of the sequence in a packed batch, else 0
-  std::int32_t len_q, len_k;
+struct Work : RowPlace {
+  std::int32_t steps;  ///< K/V tiles, landmarks included; 0: no more work
+  const float* bias;   ///< of landmarks
 };
 
 /// One step for the producer: what to load.

@@ -21,7 +21,7 @@ class Planner {
     for (std::int32_t next = static_cast<std::int32_t>(blockIdx.x); next < args_.rows;) {
       std::int32_t following = 0;
       if (lane_ == 0) following = atomicAdd(args_.next_row, 1) + static_cast<std::int32_t>(gridDim.x);
-      plan_row(row_of(next));
+      plan_row(row_at(p_, args_.order, args_.tiles, next));
       next = __shfl_sync(0xffffffffu, following, 0);
     }
     publish(Work{});
@@ -30,15 +30,6 @@ class Planner {
   }
 
  private:
-  /// Longest rows first: the given order, or (without a mask) the last query tiles first where rows grow with the tile,
-  /// otherwise head by head so that its keys stay in the cache.
-  __device__ std::int32_t row_of(std::int32_t next) const {
-    if (args_.order) return args_.order[next];
-    if (!p_.causal) return next;
-    const std::int32_t heads = p_.batch * p_.heads_q;
-    return next % heads * args_.tiles + (args_.tiles - 1 - next / heads);
-  }
-
   __device__ void publish(const Work& work) {
     s_.work_empty[work_.index].wait(work_.phase ^ 1u);
     if (lane_ == 0) {
@@ -67,37 +58,16 @@ class Planner {
   }
 
   __device__ void plan_row(std::int32_t row) {
-    Work at;
-    at.tile = row % args_.tiles;
-    at.head = row / args_.tiles % p_.heads_q;
-    at.head_kv = at.head / (p_.heads_q / p_.heads_kv);
-    at.b = row / args_.tiles / p_.heads_q;
-    at.first_query = at.tile * Config::kBlockM;
-    const SequenceExtent extent = sequence_extent(p_, at.b);
-    at.begin_q = static_cast<std::int32_t>(extent.begin_q);
-    at.begin_k = static_cast<std::int32_t>(extent.begin_k);
-    at.len_q = static_cast<std::int32_t>(extent.len_q);
-    at.len_k = static_cast<std::int32_t>(extent.len_k);
+    const RowPlace at = row_place(p_, args_.tiles, Config::kBlockM, row);
     const std::int32_t rest = at.len_q - at.first_query;
     if (rest <= 0) return;
-
-    std::int64_t entry = 0;
-    std::int32_t count;  // 64-key blocks
-    if (p_.mask.row_ptr) {
-      const std::int64_t mask_row = p_.mask.row(at.b, at.head, p_.heads_q, at.tile);
-      entry = p_.mask.row_ptr[mask_row];
-      count = static_cast<std::int32_t>(p_.mask.row_ptr[mask_row + 1] - entry) * (p_.mask.block_k / 64);
-    } else {
-      const std::int32_t end = at.first_query + min(rest, Config::kBlockM) + at.len_k - at.len_q;
-      count = (max(p_.causal ? min(end, at.len_k) : at.len_k, 0) + 63) / 64;
-    }
-    const std::int32_t key_steps = (count + kHalves - 1) / kHalves;
+    const KeyBlockList blocks = key_blocks(p_, at, Config::kBlockM);
+    const std::int32_t key_steps = (blocks.count + kHalves - 1) / kHalves;
     std::int32_t landmark_steps = 0;
     if constexpr (kLandmarks) landmark_steps = (p_.landmarks.blocks + Config::kBlockN - 1) / Config::kBlockN;
-    at.steps = key_steps + landmark_steps;
-    if (at.steps == 0) return store_empty(at, min(rest, Config::kBlockM));
-    publish(at);
-    plan_keys(at, entry, count);
+    if (key_steps + landmark_steps == 0) return store_empty(at, min(rest, Config::kBlockM));
+    publish({at, key_steps + landmark_steps, kLandmarks ? landmark_bias(p_, at) : nullptr});
+    plan_keys(at, blocks);
     if constexpr (kLandmarks)
       for (std::int32_t step = 0; step < landmark_steps; ++step)
         plan_landmarks(step * Config::kBlockN, key_steps + step == 0);
@@ -105,7 +75,7 @@ class Planner {
   }
 
   /// Rows without any block never reach the consumers: O = 0, and LSE is the sink's logit or -inf.
-  __device__ void store_empty(const Work& at, std::int32_t queries) {
+  __device__ void store_empty(const RowPlace& at, std::int32_t queries) {
     const std::int64_t first = row_offset(p_, p_.o_stride, at.b, at.head, at.begin_q) + at.first_query * p_.o_stride.seq;
     auto* o = static_cast<std::uint16_t*>(p_.o) + first;
     for (std::int32_t i = 0; i < queries; ++i)
@@ -119,56 +89,32 @@ class Planner {
 
   /// The row's 64-key blocks from the last to the first, kHalves per step; an incomplete step comes first, where the
   /// diagonal takes the masked path anyway.
-  __device__ void plan_keys(const Work& at, std::int64_t entry, std::int32_t count) {
-    const std::int32_t parts = p_.mask.row_ptr ? p_.mask.block_k / 64 : 1;
-    std::int32_t chunk_end = count, chunk_begin = count, block = 0, flags = 0, bits = 0;
-    for (std::int32_t end = count; end > 0;) {
+  __device__ void plan_keys(const RowPlace& at, const KeyBlockList& blocks) {
+    std::int32_t chunk_end = blocks.count, chunk_begin = blocks.count;
+    KeyBlock block{};
+    for (std::int32_t end = blocks.count; end > 0;) {
       const std::int32_t width = end % kHalves ? end % kHalves : kHalves;
       if (end - width < chunk_begin) {  // each lane looks up one of the next 32 blocks
         chunk_end = end;
         chunk_begin = end > 32 ? end - 32 : 0;
         const std::int32_t mine = chunk_end - 1 - lane_;
-        if (mine >= chunk_begin) look_up(at, entry, mine, parts, block, flags, bits);
+        if (mine >= chunk_begin) block = key_block(p_, at, blocks, mine);
       }
       Step& step = begin_step();
       const std::int32_t half = end - 1 - (chunk_end - 1 - lane_);
       if (half >= 0 && half < width) {
-        step.first[half] = block * 64;
-        step.flags[half] = flags;
-        step.bits[half] = bits;
-        if (width < kHalves) {  // the other half loads the same block, and nothing of it counts
-          step.first[1] = block * 64;
-          step.flags[1] = kStepAbsent;
-        }
+        step.half[half] = block;
+        // The other half of an incomplete step loads the same block, and nothing of it counts.
+        if (width < kHalves) step.half[1] = {block.first, kStepAbsent, 0};
       }
-      end_step(PlannedStep::kKeys, end == count);
+      end_step(PlannedStep::kKeys, end == blocks.count);
       end -= width;
     }
   }
 
-  /// The index-th 64-key block of the row: which it is, and which rules decide inside it.
-  __device__ void look_up(const Work& at, std::int64_t entry, std::int32_t index, std::int32_t parts,
-                          std::int32_t& block, std::int32_t& flags, std::int32_t& bits) const {
-    block = index;
-    flags = 0;
-    bits = 0;
-    if (p_.mask.row_ptr) {
-      const std::int64_t e = entry + index / parts;
-      block = p_.mask.col_idx[e] * parts + index % parts;
-      flags = p_.mask.kind[e] & ~kBlockRagged;
-      if (flags & kBlockBits) bits = p_.mask.bits_index[e] * parts + index % parts;
-    }
-    const std::int32_t last_key = block * 64 + 63, diagonal = at.first_query + at.len_k - at.len_q;
-    if (last_key >= at.len_k) flags |= kBlockRagged;
-    if (p_.causal) flags = last_key > diagonal ? flags | kBlockCausal : flags & ~kBlockCausal;
-  }
-
   __device__ void plan_landmarks(std::int32_t first, bool first_of_row) {
     Step& step = begin_step();
-    if (lane_ < kHalves) {
-      step.first[lane_] = first + 64 * lane_;
-      step.flags[lane_] = kStepLandmark;
-    }
+    if (lane_ < kHalves) step.half[lane_] = {first + 64 * lane_, kStepLandmark, 0};
     end_step(PlannedStep::kLandmarks, first_of_row);
   }
 

@@ -69,8 +69,8 @@ class Producer {
     for (int c = 0; c < Config::kChunks; ++c)
 #pragma unroll
       for (int half = 0; half < Config::kHalves; ++half)
-        load_box(tile + c * Config::kBlockN * 128 + half * 64 * 128, map, full, c * 64, begin + now.step.first[half],
-                 at.head_kv, b);
+        load_box(tile + c * Config::kBlockN * 128 + half * 64 * 128, map, full, c * 64,
+                 begin + now.step.half[half].first, at.head_kv, b);
   }
 
   const ForwardArgs& args_;
