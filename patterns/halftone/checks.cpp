@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "halftone/core/error.hpp"
 
@@ -60,8 +61,8 @@ void check_options(const HalftoneOptions& o, const MaskGeometry& g) {
 void check_budget(const HalftoneOptions& o) {
   require((o.tolerance != 0.0) != (o.density != 0.0), "tolerance and density",
           fmt::format("{} and {}", o.tolerance, o.density), "exactly one of them, the other 0");
-  require(o.tolerance == 0.0 || (o.tolerance > 0.0 && std::isfinite(o.tolerance)), "tolerance",
-          fmt::format("{}", o.tolerance), "a positive number");
+  require(o.tolerance == 0.0 || (o.tolerance > 0.0 && o.tolerance <= std::numeric_limits<float>::max()), "tolerance",
+          fmt::format("{}", o.tolerance), "a positive number that float32 holds");
   require(o.density == 0.0 || (o.density > 0.0 && o.density <= 1.0), "density", fmt::format("{}", o.density),
           "more than 0 and at most 1");
 }

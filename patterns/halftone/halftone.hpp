@@ -42,12 +42,12 @@ struct HalftoneLayer {
 
 struct HalftoneSelection {
   BlockMask mask;
-  std::optional<Landmarks> landmarks;
+  std::optional<Landmarks> landmarks;  ///< with options.landmarks, for layers with at least one gated head
 };
 
 struct HalftoneResult {
   std::vector<HalftoneSelection> layers;
-  double tolerance = 0.0;  ///< the one that was applied
+  double tolerance = 0.0;  ///< the one that was applied; -1 where the density asks for every block
   double density = 0.0;    ///< realised, over all layers
 };
 
@@ -58,8 +58,13 @@ struct HalftoneResult {
 Array<float> halftone_scores(const HalftoneLayer& layer, const MaskGeometry& geometry, const HalftoneOptions& options);
 
 /// Scores all layers, finds or takes the tolerance, and builds one mask per layer (and landmarks where asked).
+/// A visible block is kept when it is forced (sink, diagonal, local) or score * head_weight exceeds the tolerance.
+/// With a density, the tolerance is the smallest that keeps no more blocks than asked for: the largest weighted score
+/// that is left out. Blocks that tie with it are left out together, so that the realised density lies below the wanted
+/// one by less than one block plus those ties (many tie at 0 where exp underflows, 87 below a row's largest log-mass).
+/// Landmarks stand for blocks that lie wholly in the tile's past, so never for a ragged last block.
 /// Throws InvalidArgument on options out of range, on a density below what the forced near field needs (the message
-/// names that density), and on shapes that do not match the geometry.
+/// names that density), on shapes that do not match the geometry, and on scores that are not finite.
 HalftoneResult select_halftone(std::span<const HalftoneLayer> layers, const MaskGeometry& geometry,
                                const HalftoneOptions& options);
 

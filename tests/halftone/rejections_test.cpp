@@ -60,8 +60,9 @@ TEST(Rejections, ToleranceAndDensity) {
             "tolerance and density: got 0 and 0, expected exactly one of them, the other 0");
   EXPECT_EQ(message([](Request& r) { r.options.density = 0.5; }),
             "tolerance and density: got 0.01 and 0.5, expected exactly one of them, the other 0");
-  EXPECT_EQ(message([](Request& r) { r.options.tolerance = -0.5; }), "tolerance: got -0.5, expected a positive number");
-  EXPECT_EQ(message([](Request& r) { r.options.tolerance = kNaN; }), "tolerance: got nan, expected a positive number");
+  for (const auto& [tolerance, text] : {std::pair{-0.5, "-0.5"}, {kNaN, "nan"}, {1e39, "1e+39"}})
+    EXPECT_EQ(message([t = tolerance](Request& r) { r.options.tolerance = t; }),
+              std::string("tolerance: got ") + text + ", expected a positive number that float32 holds");
   for (const auto& [density, text] : {std::pair{2.0, "2"}, {-0.1, "-0.1"}, {kNaN, "nan"}})
     EXPECT_EQ(message([d = density](Request& r) {
                 r.options.tolerance = 0.0;
