@@ -16,8 +16,8 @@ enum StepFlag : std::int32_t {
 struct KeyBlock {
   std::int32_t first;  ///< its first key (or landmark)
   std::int32_t flags;  ///< BlockKind and StepFlag; 0: every pair counts
-  std::int64_t bits;   ///< with kBlockBits: word of the mask's bits for the tile's first query; the next query's follows
-                       ///< block_k / 64 words later
+  std::int64_t bits;   ///< with kBlockBits: the tile's first query's word of the mask's bits; block_k / 64 words further
+                       ///< the next query's
 };
 
 /// The blocks of a query tile: the mask's in pieces of 64 keys; without a mask, all that the tile can see.

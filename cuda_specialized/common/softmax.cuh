@@ -12,7 +12,7 @@
 
 namespace halftone::cuda {
 
-/// Accumulator i of 16 x N products of a warp lies in row (i / 2 % 2) * 8 + lane / 4, column i / 4 * 8 + lane % 4 * 2 + i % 2.
+/// Accumulator i of a warp's 16 x N product: row (i / 2 % 2) * 8 + lane / 4, column i / 4 * 8 + lane % 4 * 2 + i % 2.
 __device__ constexpr int row_of(int i) { return i / 2 % 2; }
 
 __device__ inline float exp2_fast(float x) {

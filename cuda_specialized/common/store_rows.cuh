@@ -1,5 +1,5 @@
-// Writing finished rows from registers (layout: softmax.cuh). Rows past the sequence's end and columns past the head dim
-// stay untouched.
+// Writing finished rows from registers (layout: softmax.cuh). Rows past the sequence's end and columns past the head
+// dim stay untouched.
 #pragma once
 
 #include "halftone/cuda_specialized/common/row_place.cuh"

@@ -4,8 +4,9 @@
 namespace halftone::cuda::wmma {
 
 /// One thread block of four warps per tile of `kQueries` queries: 16 or 32 query rows per warp. With 32, each fragment
-/// of K and V that a warp reads from shared memory serves two products; with 16 the tensor cores would need every
-/// cycle of the shared memory's 128 bytes (a 64 x 128 tile of K: 16 KiB per warp for 64 KFMA of 256 per cycle).
+/// of K and V that a warp reads from shared memory serves two products. With 16, reading them takes as long as
+/// multiplying: a warp reads a 64 x 128 tile of K in 128 cycles (16 KiB at 128 bytes per cycle) for 128 cycles' worth
+/// of an Ampere multiprocessor's 1,024 multiply-adds.
 template <int kHeadDim, int kQueries>
 struct ForwardConfig {
   static constexpr int kDim = kHeadDim;
