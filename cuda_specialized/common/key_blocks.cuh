@@ -16,7 +16,7 @@ enum StepFlag : std::int32_t {
 struct KeyBlock {
   std::int32_t first;  ///< its first key (or landmark)
   std::int32_t flags;  ///< BlockKind and StepFlag; 0: every pair counts
-  std::int64_t bits;   ///< with kBlockBits: the tile's first query's word of the mask's bits; block_k / 64 words further
+  std::int64_t bits;   ///< with kBlockBits: word of the mask's bits for the tile's first query; block_k / 64 further
                        ///< the next query's
 };
 
