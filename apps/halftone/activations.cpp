@@ -79,13 +79,13 @@ void add_activations(CLI::App& program, Invocation& invocation) {
   command->add_option("--model", a.model, "Model file (HDF5)")->type_name("FILE")->required();
   command->add_option("--tokens", a.tokens, "Token file (HDF5)")->type_name("FILE")->required();
   command->add_option("--document", a.document, "Document in the token file, such as books/00")->type_name("NAME")->required();
-  command->add_option("--length", a.length, "Tokens to read")->type_name("N")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--offset", a.offset, "First token")->type_name("N")->check(CLI::NonNegativeNumber)->capture_default_str();
-  command->add_option("--layers", a.layers, "Layers to store, such as 1,4,6; all without it")->type_name("N,...")->delimiter(',');
+  command->add_option("--length", a.length, "Tokens to read")->type_name("N")->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32).description(""))->capture_default_str();
+  command->add_option("--offset", a.offset, "First token")->type_name("N")->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 32).description(""))->capture_default_str();
+  command->add_option("--layers", a.layers, "Layers to store, such as 1,4,6; all without it")->type_name("N")->delimiter(',');
   command->add_option("--kv-group", a.kv_group, "Store one key-value head with its query heads; all without it")
-      ->type_name("N")->check(CLI::NonNegativeNumber);
+      ->type_name("N")->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 32).description(""));
   command->add_option("--dtype", a.dtype, "float32, float16 or bfloat16")
-      ->type_name("TYPE")->check(CLI::IsMember({"float32", "float16", "bfloat16"}))->capture_default_str();
+      ->type_name("TYPE")->check(CLI::IsMember({"float32", "float16", "bfloat16"}).description(""))->capture_default_str();
   command->add_option("--calibration", a.calibration, "Another document, on which the heads' output weights are measured")
       ->type_name("NAME");
   command->add_option("--out", a.out, "Activations file to write")->type_name("FILE")->required();

@@ -121,7 +121,7 @@ void add_attend(CLI::App& program, Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   Arguments& a = *arguments;
   command->add_option("--activations", a.activations, "Activations file with Q, K, V")->type_name("FILE")->required();
-  command->add_option("--layer,--layers", a.layers, "Layers of that file; all without it")->type_name("N,...")->delimiter(',');
+  command->add_option("--layer,--layers", a.layers, "Layers of that file; all without it")->type_name("N")->delimiter(',');
   CLI::Option* pattern = a.pattern.add_to(*command);
   command->add_flag("--landmarks", a.landmarks, "With --pattern halftone: represent what is left out by block summaries")
       ->needs(pattern);

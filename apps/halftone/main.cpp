@@ -61,13 +61,13 @@ int main(int argc, char** argv) {
   program.set_version_flag("--version", "halftone " + halftone::io::software_version());
   program.set_help_flag("-h,--help", "Explain the commands, or one command");
   program.get_formatter()->column_width(34);
-  program.footer(kFooter);
   add_demo(program, invocation);
   add_mask(program, invocation);
   add_attend(program, invocation);
   add_activations(program, invocation);
   add_list(program, invocation);
   add_inspect(program, invocation);
+  program.footer(kFooter);  // after the commands, which would take it over
 
   try {
     program.parse(argc, argv);

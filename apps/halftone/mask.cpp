@@ -134,11 +134,11 @@ void add_mask(CLI::App& program, Invocation& invocation) {
   CLI::Option* activations =
       command->add_option("--activations", a.activations, "Activations file that the pattern looks at")->type_name("FILE");
   command->add_option("--layer,--layers", a.layers, "Layers of that file; all without it")
-      ->type_name("N,...")->delimiter(',')->needs(activations);
+      ->type_name("N")->delimiter(',')->needs(activations);
   CLI::Option* length = command->add_option("--seq", a.length, "Instead of activations: tokens in the sequence")
-                            ->type_name("N")->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))->excludes(activations);
+                            ->type_name("N")->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24).description(""))->excludes(activations);
   command->add_option("--heads", a.heads, "With --seq: number of heads")
-      ->type_name("N")->check(CLI::Range(1, 1 << 16))->capture_default_str()->needs(length);
+      ->type_name("N")->check(CLI::Range(1, 1 << 16).description(""))->capture_default_str()->needs(length);
   command->add_flag("--no-causal", a.no_causal, "With --seq: queries see later keys too")->needs(length);
   command->add_option("--out", a.out, "Mask file to write")->type_name("FILE")->required();
   command->add_option("--png", a.png, "Picture to write")->type_name("FILE");

@@ -1,9 +1,12 @@
 // Output that cannot be written: refused before the work where that can be known, and never half written.
+#include <signal.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include <filesystem>
 
 #include "app/program.hpp"
+#include "halftone/core/io/attention_file.hpp"
 #include "halftone/core/io/mask_file.hpp"
 #include "halftone/core/io/tokens_file.hpp"
 
@@ -116,6 +119,28 @@ TEST_F(BadOutput, FullDisk) {
   for (const auto& arguments : writers("disk/out.h5")) expect_refused(arguments, kFailure, HasSubstr("disk/out.h5: cannot write: disk full"));
   expect_refused({"demo", "--sample", "qkv.h5", "--density", "0.9", "--out", "disk/demo"}, kFailure, HasSubstr("disk full"));
   umount(path("disk").c_str());
+}
+
+// Interrupted as soon as it writes: the file is there as a whole, or not at all.
+TEST_F(BadOutput, InterruptsLeaveNoHalfFile) {
+  io::write_activations(path("qkv.h5"), activations(8000), test_provenance());
+  const auto interrupt = [this](pid_t program) {
+    // Before the work a probe of the same name comes and goes; the file itself has contents.
+    const auto begun = [&] {
+      for (const auto& entry : std::filesystem::directory_iterator(folder())) {
+        std::error_code gone;
+        if (entry.path().filename().string().find("new.h5") != std::string::npos && entry.file_size(gone) > 0 && !gone) return true;
+      }
+      return false;
+    };
+    for (int tries = 0; !begun() && tries < 300000; ++tries) usleep(100);
+    kill(program, SIGINT);
+  };
+  const Outcome outcome = run_halftone({"attend", "--pattern", "local", "--activations", "qkv.h5", "--out", "new.h5"}, folder(),
+                                       RLIM_INFINITY, interrupt);
+  EXPECT_THAT(outcome.status, ::testing::AnyOf(128 + SIGINT, 0)) << outcome.err;  // 0: it was faster
+  ASSERT_THAT(names(), ::testing::UnorderedElementsAre("qkv.h5", "tokens.h5", "new.h5"));
+  EXPECT_EQ(io::read_attention(path("new.h5")).size(), 2u);
 }
 
 TEST_F(BadOutput, StandardOutputThatIsFull) {

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <filesystem>
+#include <stdexcept>
 
 #include "support/random.hpp"
 
@@ -37,7 +38,8 @@ void drain(std::array<int, 2> descriptors, std::array<std::string*, 2> texts) {
 
 }  // namespace
 
-Outcome run_halftone(const std::vector<std::string>& arguments, const std::string& folder, rlim_t file_size) {
+Outcome run_halftone(const std::vector<std::string>& arguments, const std::string& folder, rlim_t file_size,
+                     const std::function<void(pid_t)>& meanwhile) {
   std::vector<char*> argv{const_cast<char*>("halftone")};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
@@ -55,6 +57,7 @@ Outcome run_halftone(const std::vector<std::string>& arguments, const std::strin
   }
   close(out[1]);
   close(err[1]);
+  if (meanwhile) meanwhile(child);
   Outcome outcome;
   drain({out[0], err[0]}, {&outcome.out, &outcome.err});
   int status = 0;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -19,9 +20,10 @@ struct Outcome {
   std::string out, err;
 };
 
-/// Runs `halftone` with these arguments in `folder`; no file may grow beyond `file_size` bytes.
+/// Runs `halftone` with these arguments in `folder`; no file may grow beyond `file_size` bytes. `meanwhile` is called with
+/// the program's process id once it runs.
 Outcome run_halftone(const std::vector<std::string>& arguments, const std::string& folder = ".",
-                     rlim_t file_size = RLIM_INFINITY);
+                     rlim_t file_size = RLIM_INFINITY, const std::function<void(pid_t)>& meanwhile = nullptr);
 
 /// A temporary folder with a small activations file, qkv.h5: layers 1 and 3, 4 query heads, 2 key-value heads of 32,
 /// 300 tokens, float32, causal, head weights.
