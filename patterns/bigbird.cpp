@@ -12,7 +12,7 @@ namespace {
 constexpr ParameterInfo kParameters[] = {
     kGranularity,
     {"window", "3",
-     "key blocks (element: keys) from the own one back, itself included, and as many ahead (not causal: 2, which is the "
+     "key blocks (element: keys) from the own one back, itself included, and as many ahead (when not causal 2, the "
      "paper's three blocks); shrinks where a density leaves no room for it beside one random column"},
     {"random", "3", "budget: random key blocks per own key block (element: keys per query)"},
     {"global_blocks", "1", "leading key blocks that see and are seen by every position"},

@@ -27,17 +27,24 @@ BlockMask make(const PatternInfo& pattern, const PatternRequest& request, const 
 
 }  // namespace
 
-const PatternInfo dense_pattern = {
-    "dense", "every visible block", "Vaswani et al. 2017", "O(N^2 / (block_q block_k)) time and memory", false, {},
-    [](const PatternRequest& request, const nlohmann::json& values) {
-      return make(dense_pattern, request, values, request.geometry.causal);
-    }};
+const PatternInfo dense_pattern = {"dense",
+                                   "every visible block",
+                                   "Vaswani et al. 2017",
+                                   "O(N^2 / (block_q block_k)) time and memory",
+                                   false,
+                                   {},
+                                   [](const PatternRequest& request, const nlohmann::json& values) {
+                                     return make(dense_pattern, request, values, request.geometry.causal);
+                                   }};
 
-const PatternInfo causal_pattern = {
-    "causal", "every key up to the query's own position", "Vaswani et al. 2017",
-    "O(N^2 / (block_q block_k)) time and memory", false, {},
-    [](const PatternRequest& request, const nlohmann::json& values) {
-      return make(causal_pattern, request, values, true);
-    }};
+const PatternInfo causal_pattern = {"causal",
+                                    "every key up to the query's own position",
+                                    "Vaswani et al. 2017",
+                                    "O(N^2 / (block_q block_k)) time and memory",
+                                    false,
+                                    {},
+                                    [](const PatternRequest& request, const nlohmann::json& values) {
+                                      return make(causal_pattern, request, values, true);
+                                    }};
 
 }  // namespace halftone::patterns

@@ -16,9 +16,9 @@ struct Point {
 
 [[noreturn]] void reject(std::string_view pattern, double density, double least, double most) {
   throw InvalidArgument("density", fmt::format("{}", density),
-                        least == most ? fmt::format("{:.4f}, the only one pattern {} has here", least, pattern)
-                                      : fmt::format("{:.4f} to {:.4f}, what pattern {} can reach here", least, most,
-                                                    pattern));
+                        least == most
+                            ? fmt::format("{:.4f}, the only one pattern {} has here", least, pattern)
+                            : fmt::format("{:.4f} to {:.4f}, what pattern {} can reach here", least, most, pattern));
 }
 
 }  // namespace

@@ -12,9 +12,9 @@ namespace halftone::patterns {
 /// How far the density of a mask may lie from what was asked for.
 inline constexpr double kDensityTolerance = 0.002;
 
-/// The budget in [low, high] whose mask comes closest to `density` of `visible` blocks, where kept(budget) is the number
-/// of blocks that a budget keeps and does not fall with it. Stops within half a block or 1e-4. Throws InvalidArgument
-/// naming the reachable range when the density lies more than kDensityTolerance outside it.
+/// The budget in [low, high] whose mask comes closest to `density` of `visible` blocks, where kept(budget) is the
+/// number of blocks that a budget keeps and does not fall with it. Stops within half a block or 1e-4. Throws
+/// InvalidArgument naming the reachable range when the density lies more than kDensityTolerance outside it.
 double solve_budget(std::string_view pattern, double density, std::int64_t visible, double low, double high,
                     const std::function<std::int64_t(double)>& kept);
 

@@ -17,7 +17,9 @@ constexpr ParameterInfo kParameters[] = {
     {"local_blocks", "2", "key blocks before the tile that are always exact, besides the diagonal"}};
 
 HalftoneOptions read_options(Parameters& parameters, double density) {
-  const auto whole = [&](std::string_view name, int least) { return static_cast<int>(parameters.integer(name, least)); };
+  const auto whole = [&](std::string_view name, int least) {
+    return static_cast<int>(parameters.integer(name, least));
+  };
   HalftoneOptions options;
   options.micro_block = whole("micro_block", 4);
   options.representatives = whole("representatives", 1);
@@ -41,7 +43,8 @@ BlockMask make_halftone(const PatternRequest& request, const nlohmann::json& val
   layer.q = request.q;
   layer.k = request.k;
   layer.scale = request.scale;
-  const HalftoneResult result = select_halftone({&layer, 1}, request.geometry, read_options(parameters, request.density));
+  const HalftoneResult result =
+      select_halftone({&layer, 1}, request.geometry, read_options(parameters, request.density));
   parameters.record("tolerance", result.tolerance);
   return parameters.label(result.layers.front().mask);
 }

@@ -14,9 +14,7 @@ constexpr ParameterInfo kParameters[] = {
 BlockMask make_local(const PatternRequest& request, const nlohmann::json& values) {
   RuleCall call(local_pattern, request, values);
   const std::int64_t sink = call.block_length("sink_blocks");
-  const auto rule = [&](double window) {
-    return LocalRule{{call.window_scale().count(window), sink, call.causal()}};
-  };
+  const auto rule = [&](double window) { return LocalRule{{call.window_scale().count(window), sink, call.causal()}}; };
   return call.mask(rule(call.budget("window", call.window_scale(), rule)));
 }
 

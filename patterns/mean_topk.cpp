@@ -29,9 +29,11 @@ void pool(const Tensor& tensor, const std::int32_t* cu_seqlens, std::int64_t run
         const std::int64_t h = item / chunks / runs % rows.heads, b = item / chunks / runs / rows.heads;
         const std::int64_t length = rows.cu_seqlens ? rows.cu_seqlens[b + 1] - rows.cu_seqlens[b] : rows.seq;
         const std::int64_t first = r * run, count = first + run < length ? run : length - first;
-        const int columns = static_cast<int>(rows.dim - column < detail::kColumns ? rows.dim - column : detail::kColumns);
+        const int columns =
+            static_cast<int>(rows.dim - column < detail::kColumns ? rows.dim - column : detail::kColumns);
         float means[detail::kColumns] = {};
-        if (count > 0) detail::mean_of_rows(x + rows.offset(b, h) + first * rows.dim + column, count, rows.dim, columns, means);
+        if (count > 0)
+          detail::mean_of_rows(x + rows.offset(b, h) + first * rows.dim + column, count, rows.dim, columns, means);
         for (int c = 0; c < columns; ++c) mean(b, h, r, column + c) = means[c];
       });
 }
@@ -74,9 +76,8 @@ Scores mean_scores(const MaskGeometry& g, const Means& queries, const Means& key
           Kokkos::parallel_reduce(
               Kokkos::TeamThreadRange(team, visible),
               [&](const std::int64_t c, float& s) { s += fast_exp(logit(c) - peak); }, sum);
-          Kokkos::parallel_for(Kokkos::TeamThreadRange(team, visible), [&](const std::int64_t c) {
-            scores(row.row, c) += fast_exp(logit(c) - peak) / sum;
-          });
+          Kokkos::parallel_for(Kokkos::TeamThreadRange(team, visible),
+                               [&](const std::int64_t c) { scores(row.row, c) += fast_exp(logit(c) - peak) / sum; });
           team.team_barrier();
         }
       });
@@ -97,16 +98,16 @@ BlockMask make_mean_topk(const PatternRequest& request, const nlohmann::json& va
   TopkBudget budget{g, parameters.integer("sink_blocks", 0), parameters.integer("local_blocks", 0), 0.0};
   if (request.density > 0.0) {
     parameters.reject_beside_density("share");
-    budget.share = solve_budget(mean_topk_pattern.name, request.density, count_visible_blocks(g), 0.0, 1.0,
-                                [&](double share) {
-                                  budget.share = share;
-                                  return count_kept(budget);
-                                });
+    budget.share =
+        solve_budget(mean_topk_pattern.name, request.density, count_visible_blocks(g), 0.0, 1.0, [&](double share) {
+          budget.share = share;
+          return count_kept(budget);
+        });
     parameters.record("share", budget.share);
   } else {
     budget.share = parameters.real("share", 0.0, 1.0);
   }
-  const float scale = request.scale > 0.0f ? request.scale : 1.0f / std::sqrt(static_cast<float>(request.q->shape[3]));
+  const float scale = request.scale != 0.0f ? request.scale : 1.0f / std::sqrt(static_cast<float>(request.q->shape[3]));
   const Means queries = pooled(*request.q, g.cu_seqlens_q, g.batch, g.block_q / reps, g.tiles() * reps);
   const Means keys = pooled(*request.k, g.cu_seqlens_k, g.batch, g.block_k, g.blocks());
   return parameters.label(select_topk(budget, mean_scores(g, queries, keys, scale)));

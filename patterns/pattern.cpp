@@ -16,7 +16,8 @@ void require(bool ok, std::string_view what, std::string_view got, std::string_v
 }
 
 /// Sequence starts must not fall, and no sequence may be longer than the geometry says. Returns the rows they need.
-std::int64_t check_packing(std::string_view name, const std::int32_t* starts, std::int64_t batch, std::int64_t longest) {
+std::int64_t check_packing(std::string_view name, const std::int32_t* starts, std::int64_t batch,
+                           std::int64_t longest) {
   const Kokkos::View<const std::int32_t*, MemSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>> device(starts, batch + 1);
   const auto host = Kokkos::create_mirror_view_and_copy(HostSpace{}, device);
   require(host(0) >= 0, fmt::format("{}[0]", name), std::to_string(host(0)), "at least 0");
@@ -55,15 +56,15 @@ void check(const PatternInfo& pattern, const PatternRequest& request) {
           "queries", shape(*request.q), fmt::format("[{}, {}, {}, head dim]", batch, g.heads, rows_q));
   require(k[0] == batch && k[1] > 0 && g.heads % k[1] == 0 && k[2] >= rows_k && (g.cu_seqlens_k || k[2] == rows_k) &&
               k[3] == q[3],
-          "keys", shape(*request.k),
-          fmt::format("[{}, a divisor of {}, {}, {}]", batch, g.heads, rows_k, q[3]));
+          "keys", shape(*request.k), fmt::format("[{}, a divisor of {}, {}, {}]", batch, g.heads, rows_k, q[3]));
 }
 
 }  // namespace
 
 std::span<const PatternInfo> pattern_table() {
-  static const std::array table = {dense_pattern,      causal_pattern,  local_pattern,     strided_pattern, fixed_pattern,
-                                   longformer_pattern, bigbird_pattern, mean_topk_pattern, halftone_pattern};
+  static const std::array table = {dense_pattern,   causal_pattern,    local_pattern,
+                                   strided_pattern, fixed_pattern,     longformer_pattern,
+                                   bigbird_pattern, mean_topk_pattern, halftone_pattern};
   return table;
 }
 

@@ -20,7 +20,8 @@ struct RuleCall {
   RuleGrid grid;
 
   /// One list serves all heads unless `by_head`, and the whole batch unless it is packed.
-  RuleCall(const PatternInfo& pattern, const PatternRequest& request, const nlohmann::json& values, bool by_head = false)
+  RuleCall(const PatternInfo& pattern, const PatternRequest& request, const nlohmann::json& values,
+           bool by_head = false)
       : parameters(pattern, values), density(request.density), grid{request.geometry} {
     if (!by_head) grid.geometry.heads = 1;
     if (!grid.geometry.cu_seqlens_q) grid.geometry.batch = 1;
@@ -50,7 +51,8 @@ struct RuleCall {
   /// Steps in [0, most] whose rule, make_rule(steps), meets the density.
   template <class MakeRule>
   double solve(double most, const MakeRule& make_rule) const {
-    return solve_budget(parameters.pattern(), density, visible(), 0.0, most, [&](double steps) { return kept(make_rule(steps)); });
+    return solve_budget(parameters.pattern(), density, visible(), 0.0, most,
+                        [&](double steps) { return kept(make_rule(steps)); });
   }
 
   /// The rule's budget: parameter `name` as given, or solved for where a density is wanted.

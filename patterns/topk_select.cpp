@@ -78,7 +78,8 @@ std::int64_t count_kept(const TopkBudget& budget) {
   std::int64_t kept = 0;
   Kokkos::parallel_reduce(
       "halftone::patterns::topk_count", RowPolicy(0, budget.geometry.rows()),
-      KOKKOS_LAMBDA(const std::int64_t r, std::int64_t& sum) { sum += budget.kept(RowIndex(budget.geometry, r)); }, kept);
+      KOKKOS_LAMBDA(const std::int64_t r, std::int64_t& sum) { sum += budget.kept(RowIndex(budget.geometry, r)); },
+      kept);
   return kept;
 }
 

@@ -49,6 +49,7 @@ std::int64_t count_kept(const TopkBudget& budget);
 
 /// Mask of the best budget.kept(row) blocks of every row by `scores` [rows, blocks], forced blocks first, the lower
 /// index first among equals; NaN loses against everything. O(32 blocks) per row.
-BlockMask select_topk(const TopkBudget& budget, const Kokkos::View<const float**, Kokkos::LayoutRight, MemSpace>& scores);
+BlockMask select_topk(const TopkBudget& budget,
+                      const Kokkos::View<const float**, Kokkos::LayoutRight, MemSpace>& scores);
 
 }  // namespace halftone::patterns

@@ -1,12 +1,13 @@
 // Wanted densities are met, wherever they can be.
+#include "halftone/patterns/density.hpp"
+
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "geometries.hpp"
-#include "halftone/patterns/density.hpp"
 #include "halftone/patterns/pattern.hpp"
 #include "support/messages.hpp"
 #include "support/random.hpp"
@@ -19,8 +20,7 @@ using nlohmann::json;
 // Large enough that one block is less than the tolerance.
 std::vector<TestGeometry> large_geometries() {
   return {padded("causal", true, {5000, 5000}, 128, 64, 1, 3),
-          padded("square blocks", true, {3001, 3001}, 64, 64, 2, 2),
-          padded("not causal", false, {1900, 1900}, 64, 64),
+          padded("square blocks", true, {3001, 3001}, 64, 64, 2, 2), padded("not causal", false, {1900, 1900}, 64, 64),
           padded("wide key blocks, fewer queries", true, {2700, 6100}, 64, 128),
           packed("packed", true, {{3000, 3000}, {700, 1900}, {2500, 2500}}, 128, 64)};
 }
@@ -149,7 +149,7 @@ TEST(SolveInteger, TakesTheLastOneWithinTheTarget) {
   const auto rising = [](std::int64_t x) { return 10 * x; };
   const auto falling = [](std::int64_t x) { return 1000 / x; };
   EXPECT_EQ(patterns::solve_integer(47.0, 1, 100, rising), 4);
-  EXPECT_EQ(patterns::solve_integer(5.0, 1, 100, rising), 1);  // the end that keeps less
+  EXPECT_EQ(patterns::solve_integer(5.0, 1, 100, rising), 1);     // the end that keeps less
   EXPECT_EQ(patterns::solve_integer(99.0, 1, 100, falling), 11);  // 1000 / 11 = 90
   EXPECT_EQ(patterns::solve_integer(3.0, 1, 100, falling), 100);
 }

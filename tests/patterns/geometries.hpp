@@ -47,8 +47,15 @@ inline TestGeometry packed(std::string name, bool causal, const std::vector<Leng
     longest = {std::max(longest.q, l.q), std::max(longest.k, l.k)};
   }
   TestGeometry t{std::move(name), {}, lengths, device_starts(starts_q), device_starts(starts_k)};
-  t.geometry = {static_cast<std::int32_t>(lengths.size()), heads, longest.q, longest.k, block_q, block_k, causal,
-                t.starts_q.data(), t.starts_k.data()};
+  t.geometry = {static_cast<std::int32_t>(lengths.size()),
+                heads,
+                longest.q,
+                longest.k,
+                block_q,
+                block_k,
+                causal,
+                t.starts_q.data(),
+                t.starts_k.data()};
   return t;
 }
 

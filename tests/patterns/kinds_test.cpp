@@ -19,7 +19,7 @@ std::vector<std::string> draw(const HostBlockMask& m) {
     std::string line(m.blocks, '.');
     for (long e = m.row_ptr(row); e < m.row_ptr(row + 1); ++e) {
       const int kind = m.kind(e);
-      line[m.col_idx(e)] = kind & kBlockBits     ? 'B'
+      line[m.col_idx(e)] = kind & kBlockBits      ? 'B'
                            : kind == kBlockWindow ? 'W'
                            : kind & kBlockWindow  ? 'w'
                                                   : "FC??Rc"[kind];

@@ -37,26 +37,22 @@ inline long floored(long a, long b) { return static_cast<long>(std::floor(static
 inline NaiveRule naive_rule(const std::string& pattern, const nlohmann::json& p, long block, bool causal) {
   if (pattern == "dense") return [](long, long, long, long) { return true; };
   if (pattern == "causal") return [](long, long i, long j, long) { return j <= i; };
-  const auto window = [=](long i) {
-    return naive_count(p.at("window").get<double>(), block, 1, floored(i, block));
-  };
+  const auto window = [=](long i) { return naive_count(p.at("window").get<double>(), block, 1, floored(i, block)); };
   const long leading = p.value("sink_blocks", p.value("global_blocks", 0)) * block;
   if (pattern == "local")
     return [=](long, long i, long j, long) { return j < leading || std::labs(i - j) < window(i); };
   if (pattern == "longformer")
-    return [=](long, long i, long j, long) {
-      return i < leading || j < leading || std::labs(i - j) < window(i);
-    };
+    return [=](long, long i, long j, long) { return i < leading || j < leading || std::labs(i - j) < window(i); };
   if (pattern == "strided")
     return [=, stride = p.at("stride").get<long>()](long, long i, long j, long) {
       return j < leading || std::labs(i - j) < window(i) || std::labs(i - j) % stride == 0;
     };
   if (pattern == "fixed")
-    return [=, stride = p.at("stride").get<long>(), summary = p.at("summary").get<double>()](long, long i, long j,
-                                                                                             long) {
-      const long ends = naive_count(summary, block, 0, floored(i, block), j / stride);
-      return j < leading || floored(i, stride) == j / stride || stride - j % stride <= ends;
-    };
+    return
+        [=, stride = p.at("stride").get<long>(), summary = p.at("summary").get<double>()](long, long i, long j, long) {
+          const long ends = naive_count(summary, block, 0, floored(i, block), j / stride);
+          return j < leading || floored(i, stride) == j / stride || stride - j % stride <= ends;
+        };
   // BigBird: the random columns are the first ones, in a random order, of those that nothing else allows.
   const double random = p.at("random");
   const std::uint64_t seed = p.at("seed");

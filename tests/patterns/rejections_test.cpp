@@ -58,7 +58,8 @@ TEST(PatternRejects, Parameters) {
   EXPECT_EQ(refusal("dense", request, R"({"window": 3})"), "parameter of pattern dense: got window, expected none");
   for (const char* bad : {R"("3")", "true", "0.5", "-2", "null", "[3]", "1e300"})
     EXPECT_EQ(refusal("local", request, (R"({"window": )" + std::string(bad) + "}").c_str()),
-              "parameter window of pattern local: got " + json::parse(bad).dump() + ", expected a number from 1 to 2147483647");
+              "parameter window of pattern local: got " + json::parse(bad).dump() +
+                  ", expected a number from 1 to 2147483647");
   for (const char* bad : {R"("3")", "true", "1.5", "-1", "null", "[3]", "1e300"})
     EXPECT_EQ(refusal("local", request, (R"({"sink_blocks": )" + std::string(bad) + "}").c_str()),
               "parameter sink_blocks of pattern local: got " + json::parse(bad).dump() +
@@ -111,8 +112,7 @@ TEST(PatternRejects, Packing) {
 
 TEST(PatternRejects, Activations) {
   patterns::PatternRequest request = good_request();
-  EXPECT_EQ(refusal("mean_topk", request),
-            "activations of pattern mean_topk: got none, expected queries and keys");
+  EXPECT_EQ(refusal("mean_topk", request), "activations of pattern mean_topk: got none, expected queries and keys");
   EXPECT_EQ(refusal("halftone", request), "activations of pattern halftone: got none, expected queries and keys");
   const auto tensor = [](HostTensor::Shape shape) { return to_device(random_tensor(DType::float32, shape, 1)); };
   const Tensor q = tensor({1, 2, 1000, 8}), k = tensor({1, 1, 1000, 8});

@@ -1,7 +1,6 @@
 // Every rule pattern, element by element, against its definition written independently.
-#include <gtest/gtest.h>
-
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 
 #include "geometries.hpp"
 #include "halftone/patterns/pattern.hpp"
@@ -112,20 +111,19 @@ TEST_P(Rules, MatchTheDefinition) {
     expect_mask(GetParam().pattern, test, json::parse(GetParam().parameters));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Blocks, Rules,
-    ::testing::Values(Case{"dense", "{}"}, Case{"local", R"({"window": 3, "sink_blocks": 1})"},
-                      Case{"local", R"({"window": 2.4, "sink_blocks": 0})"},
-                      Case{"local", R"({"window": 1, "sink_blocks": 2})"},
-                      Case{"strided", R"({"window": 2, "stride": 3})"},
-                      Case{"strided", R"({"window": 1.5, "stride": 4, "sink_blocks": 0})"},
-                      Case{"fixed", R"({"stride": 3, "summary": 1})"},
-                      Case{"fixed", R"({"stride": 2, "summary": 0.6, "sink_blocks": 0})"},
-                      Case{"fixed", R"({"stride": 3, "summary": 1.5, "sink_blocks": 0})"},
-                      Case{"longformer", R"({"window": 2})"},
-                      Case{"longformer", R"({"window": 1.3, "global_blocks": 1})"},
-                      Case{"bigbird", R"({"window": 2, "random": 1})"},
-                      Case{"bigbird", R"({"window": 1.5, "random": 1.5, "global_blocks": 0})"}));
+INSTANTIATE_TEST_SUITE_P(Blocks, Rules,
+                         ::testing::Values(Case{"dense", "{}"}, Case{"local", R"({"window": 3, "sink_blocks": 1})"},
+                                           Case{"local", R"({"window": 2.4, "sink_blocks": 0})"},
+                                           Case{"local", R"({"window": 1, "sink_blocks": 2})"},
+                                           Case{"strided", R"({"window": 2, "stride": 3})"},
+                                           Case{"strided", R"({"window": 1.5, "stride": 4, "sink_blocks": 0})"},
+                                           Case{"fixed", R"({"stride": 3, "summary": 1})"},
+                                           Case{"fixed", R"({"stride": 2, "summary": 0.6, "sink_blocks": 0})"},
+                                           Case{"fixed", R"({"stride": 3, "summary": 1.5, "sink_blocks": 0})"},
+                                           Case{"longformer", R"({"window": 2})"},
+                                           Case{"longformer", R"({"window": 1.3, "global_blocks": 1})"},
+                                           Case{"bigbird", R"({"window": 2, "random": 1})"},
+                                           Case{"bigbird", R"({"window": 1.5, "random": 1.5, "global_blocks": 0})"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Elements, Rules,
