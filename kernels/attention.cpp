@@ -17,8 +17,9 @@ std::size_t no_workspace(const AttentionParams&) { return 0; }
 void run_reference(const AttentionParams& params, void*, void*) { reference::attention(params); }
 void run_portable(const AttentionParams& params, void*, void*) { portable::attention(ExecSpace{}, params); }
 
-const std::array<KernelEntry, 3> kKernels{{
+const std::array<KernelEntry, 4> kKernels{{
     specialized::sm90(),
+    specialized::wmma(),
     {"portable", "Kokkos teams, streaming softmax; every backend", portable::refusal, no_workspace, run_portable},
     {"reference", "plain loops with double accumulation, one thread; the oracle", reference::refusal, no_workspace,
      run_reference},

@@ -3,6 +3,7 @@
 #include "halftone/core/kokkos_compat.hpp"
 #include "halftone/cuda_specialized/common/staging.hpp"
 #include "halftone/cuda_specialized/sm90/forward.hpp"
+#include "halftone/cuda_specialized/wmma/forward.hpp"
 
 namespace halftone::specialized {
 namespace {
@@ -23,10 +24,13 @@ void run(const AttentionParams& params, void* workspace, void* stream) {
 }  // namespace
 
 KernelEntry sm90() {
-  using namespace cuda::sm90;
-  return {"sm90", "CUDA for Hopper: TMA, wgmma, warp specialisation; float16 and bfloat16", refusal,
-          specialized::workspace_bytes<cuda::sm90::workspace_bytes>,
-          run<cuda::sm90::workspace_bytes, forward>};
+  return {"sm90", "CUDA for Hopper: TMA, wgmma, warp specialisation; float16 and bfloat16", cuda::sm90::refusal,
+          workspace_bytes<cuda::sm90::workspace_bytes>, run<cuda::sm90::workspace_bytes, cuda::sm90::forward>};
+}
+
+KernelEntry wmma() {
+  return {"wmma", "CUDA for sm_80 and up: mma.sync tensor cores; float16 and bfloat16", cuda::wmma::refusal,
+          workspace_bytes<cuda::wmma::workspace_bytes>, run<cuda::wmma::workspace_bytes, cuda::wmma::forward>};
 }
 
 }  // namespace halftone::specialized

@@ -5,7 +5,9 @@
 
 namespace halftone::specialized {
 
-/// The Hopper kernel. Where Kokkos' tensors lie in host memory the request is copied to the device and back.
+/// The Hopper kernel, and the one for sm_80 and up. Where Kokkos' tensors lie in host memory the request is copied to the
+/// device and back.
 KernelEntry sm90();
+KernelEntry wmma();
 
 }  // namespace halftone::specialized

@@ -90,7 +90,7 @@ TEST(BlockSparseAttention, Rejections) {
   expect_error<InvalidArgument>([&] { block_sparse_attention(make({2, 4, 0, 32}, 1), k, v); },
                                 "query length: got 0, expected at least 1");
   expect_error<InvalidArgument>(with([](auto& o) { o.kernel = "fast"; }),
-                                "kernel: got fast, expected auto, sm90, portable, reference");
+                                "kernel: got fast, expected auto, sm90, wmma, portable, reference");
   expect_error<InvalidArgument>(with([](auto& o) { o.scale = std::nanf(""); }), "scale: got nan");
   expect_error<InvalidArgument>(with([](auto& o) { o.sink = device_array<float>({1.0f}); }),
                                 "sink: got 1 entries, expected 4");
