@@ -1,4 +1,6 @@
 // halftone activations: runs a model over a document and stores Q, K and V.
+#include "halftone/core/io/activations.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -10,7 +12,6 @@
 #include <vector>
 
 #include "commands.hpp"
-#include "halftone/core/io/activations.hpp"
 #include "halftone/core/io/model_file.hpp"
 #include "halftone/core/io/tokens_file.hpp"
 #include "halftone/eval/model/activations.hpp"
@@ -34,8 +35,9 @@ std::vector<std::int32_t> read_tokens(const Arguments& arguments, const std::str
   io::TokenDocument document = io::read_document(arguments.tokens, name);
   const std::int64_t end = offset + arguments.length;
   if (end > document.length)
-    throw UsageError(fmt::format("{}: document {} has {} tokens, got --offset {} and --length {}, expected an end at most there",
-                                 arguments.tokens, name, document.length, offset, arguments.length));
+    throw UsageError(
+        fmt::format("{}: document {} has {} tokens, got --offset {} and --length {}, expected an end at most there",
+                    arguments.tokens, name, document.length, offset, arguments.length));
   return {document.tokens.begin() + offset, document.tokens.begin() + end};
 }
 
@@ -73,25 +75,41 @@ void run(const Arguments& arguments, const std::string& command_line) {
 }  // namespace
 
 void add_activations(CLI::App& program, Invocation& invocation) {
-  CLI::App* command = program.add_subcommand("activations", "Run a model over a document and store Q, K and V of its layers");
+  CLI::App* command =
+      program.add_subcommand("activations", "Run a model over a document and store Q, K and V of its layers");
   auto arguments = std::make_shared<Arguments>();
   Arguments& a = *arguments;
   command->add_option("--model", a.model, "Model file (HDF5)")->type_name("FILE")->required();
   command->add_option("--tokens", a.tokens, "Token file (HDF5)")->type_name("FILE")->required();
-  command->add_option("--document", a.document, "Document in the token file, such as books/00")->type_name("NAME")->required();
-  command->add_option("--length", a.length, "Tokens to read")->type_name("N")->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32).description(""))->capture_default_str();
-  command->add_option("--offset", a.offset, "First token")->type_name("N")->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 32).description(""))->capture_default_str();
-  command->add_option("--layers", a.layers, "Layers to store, such as 1,4,6; all without it")->type_name("N")->delimiter(',');
+  command->add_option("--document", a.document, "Document in the token file, such as books/00")
+      ->type_name("NAME")
+      ->required();
+  command->add_option("--length", a.length, "Tokens to read")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32).description(""))
+      ->capture_default_str();
+  command->add_option("--offset", a.offset, "First token")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 32).description(""))
+      ->capture_default_str();
+  command->add_option("--layers", a.layers, "Layers to store, such as 1,4,6; all without it")
+      ->type_name("N")
+      ->delimiter(',');
   command->add_option("--kv-group", a.kv_group, "Store one key-value head with its query heads; all without it")
-      ->type_name("N")->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 32).description(""));
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 32).description(""));
   command->add_option("--dtype", a.dtype, "float32, float16 or bfloat16")
-      ->type_name("TYPE")->check(CLI::IsMember({"float32", "float16", "bfloat16"}).description(""))->capture_default_str();
-  command->add_option("--calibration", a.calibration, "Another document, on which the heads' output weights are measured")
+      ->type_name("TYPE")
+      ->check(CLI::IsMember({"float32", "float16", "bfloat16"}).description(""))
+      ->capture_default_str();
+  command
+      ->add_option("--calibration", a.calibration, "Another document, on which the heads' output weights are measured")
       ->type_name("NAME");
   command->add_option("--out", a.out, "Activations file to write")->type_name("FILE")->required();
   add_force(*command, a.force);
-  command->footer("Example:\n  halftone activations --model model.h5 --tokens tokens.h5 --document books/00 --length 8192 \\\n"
-                  "    --layers 1,4,6 --kv-group 0 --calibration books/05 --out qkv.h5");
+  command->footer(
+      "Example:\n  halftone activations --model model.h5 --tokens tokens.h5 --document books/00 --length 8192 \\\n"
+      "    --layers 1,4,6 --kv-group 0 --calibration books/05 --out qkv.h5");
   command->callback([&invocation, arguments] {
     invocation.run = [&invocation, arguments] { run(*arguments, invocation.command_line); };
   });

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 
 #include "halftone/core/io/file.hpp"
@@ -12,8 +13,11 @@
 namespace halftone::app {
 
 CLI::Option* PatternArguments::add_to(CLI::App& command) {
-  CLI::Option* option = command.add_option("--pattern", pattern, "Which pattern; 'halftone list' shows them")->type_name("NAME");
-  command.add_option("--param", parameters, "A setting of the pattern, key=value; may be repeated")->type_name("KEY=VALUE")->allow_extra_args(false);
+  CLI::Option* option =
+      command.add_option("--pattern", pattern, "Which pattern; 'halftone list' shows them")->type_name("NAME");
+  command.add_option("--param", parameters, "A setting of the pattern, key=value; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
   command.add_option("--density", density, "Wanted share of the visible blocks, above 0, at most 1")
       ->type_name("SHARE")
       ->check(density_check());
@@ -34,7 +38,8 @@ PatternChoice PatternArguments::choice() const {
     if (equals == 0 || equals == std::string::npos)
       throw UsageError(fmt::format("--param: got {}, expected key=value", entry));
     const std::string key = entry.substr(0, equals), text = entry.substr(equals + 1);
-    if (choice.parameters.contains(key)) throw UsageError(fmt::format("--param: {} is given twice, expected it once", key));
+    if (choice.parameters.contains(key))
+      throw UsageError(fmt::format("--param: {} is given twice, expected it once", key));
     const nlohmann::json value = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
     choice.parameters[key] = value.is_discarded() ? nlohmann::json(text) : value;
   }
@@ -45,7 +50,9 @@ CLI::Validator density_check() {
   return CLI::Validator(
       [](std::string& text) {
         double value = 0.0;
-        const bool number = CLI::detail::lexical_cast(text, value);
+        const char* end = text.data() + text.size();
+        const auto [stop, error] = std::from_chars(text.data(), end, value);
+        const bool number = error == std::errc() && stop == end;
         return number && value > 0.0 && value <= 1.0
                    ? std::string()
                    : fmt::format("got {}, expected a number above 0 and at most 1", text);

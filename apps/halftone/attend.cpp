@@ -31,14 +31,17 @@ struct Arguments {
 };
 
 void check_fits(const std::string& path, const BlockMask& mask, const MaskGeometry& geometry, int layer) {
-  const bool heads = mask.heads > 0 && geometry.heads % mask.heads == 0, batch = mask.batch == 1 || mask.batch == geometry.batch;
+  const bool heads = mask.heads > 0 && geometry.heads % mask.heads == 0;
+  const bool batch = mask.batch == 1 || mask.batch == geometry.batch;
   const std::int64_t tiles = (geometry.seq_q + mask.block_q - 1) / mask.block_q;
   const std::int64_t blocks = (geometry.seq_k + mask.block_k - 1) / mask.block_k;
   if (heads && batch && mask.tiles == tiles && mask.blocks == blocks) return;
-  throw FileError(path, fmt::format("the mask does not fit layer {} of the activations: got batch {}, {} heads, {} tiles of {} "
-                                    "queries, {} blocks of {} keys, expected batch 1 or {}, a divisor of {} heads, {} tiles, {} blocks",
-                                    layer, mask.batch, mask.heads, mask.tiles, mask.block_q, mask.blocks, mask.block_k,
-                                    geometry.batch, geometry.heads, tiles, blocks));
+  throw FileError(
+      path,
+      fmt::format("the mask does not fit layer {} of the activations: got batch {}, {} heads, {} tiles of {} "
+                  "queries, {} blocks of {} keys, expected batch 1 or {}, a divisor of {} heads, {} tiles, {} blocks",
+                  layer, mask.batch, mask.heads, mask.tiles, mask.block_q, mask.blocks, mask.block_k, geometry.batch,
+                  geometry.heads, tiles, blocks));
 }
 
 // A file with one mask serves every layer; otherwise each layer needs its own.
@@ -50,7 +53,8 @@ Selection read_selection(const std::string& path, const Activations& activations
     if (own == masks.end() && masks.size() > 1) {
       std::vector<int> known;
       for (const io::MaskLayer& mask : masks) known.push_back(mask.index);
-      throw FileError(path, fmt::format("no mask for layer {}, expected one of layers {}", layer.index, fmt::join(known, ", ")));
+      throw FileError(
+          path, fmt::format("no mask for layer {}, expected one of layers {}", layer.index, fmt::join(known, ", ")));
     }
     const BlockMask mask = to_device(own == masks.end() ? masks.front().mask : own->mask);
     check_fits(path, mask, mask_geometry(activations, layer), layer.index);
@@ -73,7 +77,8 @@ void run(const Arguments& arguments, const std::string& command_line) {
   progress.step("reading " + arguments.activations);
   const Activations activations = load_activations(arguments.activations, arguments.layers);
   progress.step("selecting blocks");
-  const Selection selection = choice ? select_blocks(activations, *choice) : read_selection(arguments.mask, activations);
+  const Selection selection =
+      choice ? select_blocks(activations, *choice) : read_selection(arguments.mask, activations);
 
   TextTable table{{"layer", "kernel", "density", "time"}, {}};
   if (arguments.dense_reference) table.header.insert(table.header.end(), {"dense time", "speed-up", "error", "mass"});
@@ -121,17 +126,24 @@ void add_attend(CLI::App& program, Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   Arguments& a = *arguments;
   command->add_option("--activations", a.activations, "Activations file with Q, K, V")->type_name("FILE")->required();
-  command->add_option("--layer,--layers", a.layers, "Layers of that file; all without it")->type_name("N")->delimiter(',');
+  command->add_option("--layer,--layers", a.layers, "Layers of that file; all without it")
+      ->type_name("N")
+      ->delimiter(',');
   CLI::Option* pattern = a.pattern.add_to(*command);
-  command->add_flag("--landmarks", a.landmarks, "With --pattern halftone: represent what is left out by block summaries")
+  command
+      ->add_flag("--landmarks", a.landmarks, "With --pattern halftone: represent what is left out by block summaries")
       ->needs(pattern);
   command->add_option("--mask", a.mask, "Mask file, instead of a pattern")->type_name("FILE")->excludes(pattern);
-  command->add_option("--kernel", a.kernel, "auto, or a kernel that 'halftone list' shows")->type_name("NAME")->capture_default_str();
+  command->add_option("--kernel", a.kernel, "auto, or a kernel that 'halftone list' shows")
+      ->type_name("NAME")
+      ->capture_default_str();
   command->add_flag("--dense-reference", a.dense_reference, "Run dense attention too, and report error and speed-up");
   command->add_option("--out", a.out, "Attention file to write")->type_name("FILE")->required();
   add_force(*command, a.force);
-  command->footer("Examples:\n  halftone attend --activations qkv.h5 --pattern halftone --density 0.1 --dense-reference --out out.h5\n"
-                  "  halftone attend --activations qkv.h5 --mask mask.h5 --layer 4 --kernel reference --out out.h5");
+  command->footer(
+      "Examples:\n  halftone attend --activations qkv.h5 --pattern halftone --density 0.1 --dense-reference --out "
+      "out.h5\n"
+      "  halftone attend --activations qkv.h5 --mask mask.h5 --layer 4 --kernel reference --out out.h5");
   command->callback([&invocation, arguments] {
     if (arguments->mask.empty() && arguments->pattern.pattern.empty())
       throw UsageError("attention needs --pattern NAME or --mask FILE; for dense attention, --pattern causal or dense");

@@ -47,7 +47,8 @@ bool encode_png(std::FILE* file, const Color* pixels, int width, int height) {
   entry.text = text;
   png_set_text(png, info, &entry, 1);
   png_write_info(png, info);
-  for (int y = 0; y < height; ++y) png_write_row(png, reinterpret_cast<png_const_bytep>(pixels + std::ptrdiff_t{y} * width));
+  for (int y = 0; y < height; ++y)
+    png_write_row(png, reinterpret_cast<png_const_bytep>(pixels + std::ptrdiff_t{y} * width));
   png_write_end(png, info);
   png_destroy_write_struct(&png, &info);
   return true;
@@ -88,8 +89,10 @@ void Canvas::frame(int x, int y, int width, int height, Color color) {
 void Canvas::line(double x0, double y0, double x1, double y1, double thickness, Color color) {
   const double radius = 0.5 * thickness, reach = radius + 0.5, dx = x1 - x0, dy = y1 - y0;
   const double length2 = dx * dx + dy * dy;
-  const int left = static_cast<int>(std::floor(std::min(x0, x1) - reach)), right = static_cast<int>(std::ceil(std::max(x0, x1) + reach));
-  const int top = static_cast<int>(std::floor(std::min(y0, y1) - reach)), bottom = static_cast<int>(std::ceil(std::max(y0, y1) + reach));
+  const int left = static_cast<int>(std::floor(std::min(x0, x1) - reach)),
+            right = static_cast<int>(std::ceil(std::max(x0, x1) + reach));
+  const int top = static_cast<int>(std::floor(std::min(y0, y1) - reach)),
+            bottom = static_cast<int>(std::ceil(std::max(y0, y1) + reach));
   for (int y = top; y <= bottom; ++y)
     for (int x = left; x <= right; ++x) {
       const double px = x + 0.5 - x0, py = y + 0.5 - y0;

@@ -65,7 +65,7 @@ DenseRun run_dense(const Activations& activations, Progress& progress) {
 PatternRun run_pattern(const std::string& label, const PatternChoice& choice, const Activations& activations,
                        const DenseRun& dense, Progress& progress) {
   progress.step(label + ": selecting blocks");
-  PatternRun run{label, choice, select_blocks(activations, choice), {}, {}};
+  PatternRun run{label, select_blocks(activations, choice), {}, {}};
   run.selection.seconds = std::min(run.selection.seconds, select_blocks(activations, choice).seconds);
   for (std::size_t l = 0; l < activations.layers.size(); ++l) {
     progress.step(fmt::format("{}: attention, layer {}", label, activations.layers[l].index));
@@ -75,12 +75,17 @@ PatternRun run_pattern(const std::string& label, const PatternChoice& choice, co
   return run;
 }
 
-std::string comparison_table(const Activations& activations, const DenseRun& dense, const std::vector<PatternRun>& runs) {
+std::string comparison_table(const Activations& activations, const DenseRun& dense,
+                             const std::vector<PatternRun>& runs) {
   TextTable table{{"pattern", "density", "error", "mass", "select", "attend", "speed-up"}, {}};
   for (const Layer& layer : activations.layers) table.header.push_back(fmt::format("error L{}", layer.index));
   const auto row = [&](const PatternRun& run) {
-    std::vector<std::string> cells{run.label, percent(run.selection.density()), number(run.error().relative()),
-                                   percent(run.mass()), duration(run.selection.seconds), duration(run.attend_seconds()),
+    std::vector<std::string> cells{run.label,
+                                   percent(run.selection.density()),
+                                   number(run.error().relative()),
+                                   percent(run.mass()),
+                                   duration(run.selection.seconds),
+                                   duration(run.attend_seconds()),
                                    fmt::format("{:.1f} x", dense.seconds() / run.seconds())};
     for (const Quality& layer : run.quality) cells.push_back(number(layer.total.relative()));
     return cells;
@@ -92,11 +97,13 @@ std::string comparison_table(const Activations& activations, const DenseRun& den
   return table.to_string();
 }
 
-io::BenchFile comparison_file(const Activations& activations, const DenseRun& dense, const std::vector<PatternRun>& runs) {
+io::BenchFile comparison_file(const Activations& activations, const DenseRun& dense,
+                              const std::vector<PatternRun>& runs) {
   const Layer& first = activations.layers.front();
   const std::size_t rows = runs.size() + 1;
   std::vector<std::string> pattern{"dense"}, kernel{dense.layers.front().result.kernel};
-  std::vector<double> density{1.0}, error{0.0}, mass{1.0}, far_mass{0.0}, select{0.0}, attend{dense.seconds()}, speedup{1.0};
+  std::vector<double> density{1.0}, error{0.0}, mass{1.0}, far_mass{0.0}, select{0.0}, attend{dense.seconds()},
+      speedup{1.0};
   io::BenchFile file;
   file.samples.push_back(total_times(dense.layers));
   for (const PatternRun& run : runs) {

@@ -20,11 +20,10 @@ struct DenseRun {
 
 /// One pattern over all layers.
 struct PatternRun {
-  std::string label;              ///< for people
-  PatternChoice choice;
+  std::string label;  ///< for people
   Selection selection;
   std::vector<TimedAttention> layers;
-  std::vector<Quality> quality;   ///< per layer
+  std::vector<Quality> quality;  ///< per layer
 
   SquaredError error() const;     ///< over all layers and heads
   double mass() const;            ///< captured attention mass, mean over layers and heads
@@ -40,9 +39,11 @@ PatternRun run_pattern(const std::string& label, const PatternChoice& choice, co
                        const DenseRun& dense, Progress& progress);
 
 /// The comparison for people.
-std::string comparison_table(const Activations& activations, const DenseRun& dense, const std::vector<PatternRun>& runs);
+std::string comparison_table(const Activations& activations, const DenseRun& dense,
+                             const std::vector<PatternRun>& runs);
 
 /// The comparison as a bench file: one row per pattern, dense first, with the raw times.
-io::BenchFile comparison_file(const Activations& activations, const DenseRun& dense, const std::vector<PatternRun>& runs);
+io::BenchFile comparison_file(const Activations& activations, const DenseRun& dense,
+                              const std::vector<PatternRun>& runs);
 
 }  // namespace halftone::app

@@ -40,8 +40,11 @@ const std::vector<Contestant>& contestants() {
   using nlohmann::json;
   static const std::vector<Contestant> all{
       {"halftone", "masks/halftone.h5", "halftone", {json{{"sink_blocks", 0}, {"local_blocks", 0}}}},
-      {"halftone + landmarks", "masks/halftone_landmarks.h5", "halftone",
-       {json{{"sink_blocks", 0}, {"local_blocks", 0}}}, true},
+      {"halftone + landmarks",
+       "masks/halftone_landmarks.h5",
+       "halftone",
+       {json{{"sink_blocks", 0}, {"local_blocks", 0}}},
+       true},
       {"mean_topk", "masks/mean_topk.h5", "mean_topk", {json::object(), json{{"sink_blocks", 0}, {"local_blocks", 0}}}},
       {"bigbird", "masks/bigbird.h5", "bigbird", {json::object(), json{{"global_blocks", 0}}}},
       {"strided", "masks/strided.h5", "strided", {json::object(), json{{"sink_blocks", 0}}}},
@@ -86,10 +89,11 @@ std::vector<io::MaskLayer> mask_layers(const Activations& activations, const Pat
 
 void print_results(const Activations& activations, const DenseRun& dense, const std::vector<PatternRun>& runs) {
   fmt::print("{}\n", comparison_table(activations, dense, runs));
-  fmt::print("error     norm of the difference to dense attention over its norm, all layers and heads; L: of a layer\n"
-             "mass      share of the dense softmax that falls in the kept blocks\n"
-             "speed-up  dense time over selection and attention, {} kernel\n\n",
-             dense.layers.front().result.kernel);
+  fmt::print(
+      "error     norm of the difference to dense attention over its norm, all layers and heads; L: of a layer\n"
+      "mass      share of the dense softmax that falls in the kept blocks\n"
+      "speed-up  dense time over selection and attention, {} kernel\n\n",
+      dense.layers.front().result.kernel);
   fmt::print("one tolerance for all layers and heads: {:.4g}\n", runs[0].selection.tolerance);
   fmt::print("far mass, the share of the softmax that rests on landmarks: {}\n", percent(runs[1].far_mass()));
   fmt::print("peak memory: {:.0f} MiB\n\n", peak_mebibytes());
@@ -104,7 +108,8 @@ void run(const Arguments& arguments, const std::string& command_line) {
   Progress progress;
   progress.step("reading " + sample);
   const Activations activations = load_activations(sample, {});
-  fmt::print("{}\n\n{}\n\n", wrap(activations.source.empty() ? sample : activations.source, 100), describe(activations));
+  fmt::print("{}\n\n{}\n\n", wrap(activations.source.empty() ? sample : activations.source, 100),
+             describe(activations));
   std::fflush(stdout);
 
   const DenseRun dense = run_dense(activations, progress);
@@ -132,24 +137,29 @@ void run(const Arguments& arguments, const std::string& command_line) {
   progress.step("");
   print_results(activations, dense, runs);
   fmt::print("{}{}\n", folder.refreshes() ? "Replaced the files of an earlier run in " : "Files in ", arguments.out);
-  fmt::print("  caught.png    where one head's attention is, and what halftone with landmarks keeps of it\n"
-             "  heads.png     halftone on every head: one tolerance shares the blocks out\n"
-             "  patterns.png  every pattern at this density\n"
-             "  demo.h5       the table; attention.h5: halftone's outputs; masks/: the blocks of each pattern\n");
+  fmt::print(
+      "  caught.png    where one head's attention is, and what halftone with landmarks keeps of it\n"
+      "  heads.png     halftone on every head: one tolerance shares the blocks out\n"
+      "  patterns.png  every pattern at this density\n"
+      "  demo.h5       the table; attention.h5: halftone's outputs; masks/: the blocks of each pattern\n");
 }
 
 }  // namespace
 
 void add_demo(CLI::App& program, Invocation& invocation) {
-  CLI::App* command = program.add_subcommand("demo", "Compare halftone with other patterns on real activations; start here");
+  CLI::App* command =
+      program.add_subcommand("demo", "Compare halftone with other patterns on real activations; start here");
   auto arguments = std::make_shared<Arguments>();
   Arguments& a = *arguments;
   command->add_option("--sample", a.sample, "Activations file; the embedded sample without it")->type_name("FILE");
   command->add_option("--density", a.density, "Share of the visible blocks that every pattern may keep")
-      ->type_name("SHARE")->check(density_check())->capture_default_str();
+      ->type_name("SHARE")
+      ->check(density_check())
+      ->capture_default_str();
   command->add_option("--seed", a.seed, "For random patterns")->type_name("N")->capture_default_str();
   command->add_option("--out", a.out, "Folder for results; files of an earlier demo in it are replaced")
-      ->type_name("DIR")->capture_default_str();
+      ->type_name("DIR")
+      ->capture_default_str();
   command->add_flag("--force", a.force, "Replace files that something else made, too");
   command->footer("Example:\n  halftone demo --density 0.05 --out demo-5-percent");
   command->callback([&invocation, arguments] {

@@ -32,16 +32,19 @@ bool made_by_halftone(const fs::path& path) {
 DemoFolder::DemoFolder(const std::string& path, const std::vector<std::string>& names, bool force) : path_(path) {
   for (const fs::path& folder : {fs::path(path), fs::path(path) / "masks"}) {
     std::error_code error;
-    if (fs::create_directory(folder, error)) created_.push_back(folder.string());
+    if (fs::create_directory(folder, error))
+      created_.push_back(folder.string());
     else if (!fs::is_directory(folder))
-      throw FileError(folder.string(), fmt::format("cannot be made a folder ({}), expected a new name in a folder that exists",
-                                                   error ? error.message() : "a file has that name"));
+      throw FileError(folder.string(),
+                      fmt::format("cannot be made a folder ({}), expected a new name in a folder that exists",
+                                  error ? error.message() : "a file has that name"));
   }
   for (const std::string& name : names) {
     const bool there = fs::exists(file(name));
     refreshes_ = refreshes_ || there;
     if (there && !force && !made_by_halftone(file(name)))
-      throw UsageError(fmt::format("{}: exists and was not made by halftone; choose another --out, or add --force to replace it", file(name)));
+      throw UsageError(fmt::format(
+          "{}: exists and was not made by halftone; choose another --out, or add --force to replace it", file(name)));
     io::require_writable(file(name));
   }
 }

@@ -51,7 +51,8 @@ DemoPictures::DemoPictures(const Activations& activations, const DenseRun& dense
 
 const DemoPictures::Head& DemoPictures::farthest(std::size_t layer) const {
   const auto reach = [layer](const Head& head) { return head.layer == layer ? head.reach : -1.0; };
-  return *std::max_element(heads_.begin(), heads_.end(), [&](const Head& a, const Head& b) { return reach(a) < reach(b); });
+  return *std::max_element(heads_.begin(), heads_.end(),
+                           [&](const Head& a, const Head& b) { return reach(a) < reach(b); });
 }
 
 Panel DemoPictures::attention(const Head& head, const std::string& title) const {
@@ -61,14 +62,17 @@ Panel DemoPictures::attention(const Head& head, const std::string& title) const 
 }
 
 Panel DemoPictures::kept(const Head& head, const PatternRun& run, const std::string& title) const {
-  Panel panel = mask_panel(run.selection.layers[head.layer], first_sequence(activations_, activations_.layers[head.layer]), head.head);
+  Panel panel = mask_panel(run.selection.layers[head.layer],
+                           first_sequence(activations_, activations_.layers[head.layer]), head.head);
   panel.title = title;
-  panel.note += fmt::format(", {} of the attention", percent(run.quality[head.layer].mass[static_cast<std::size_t>(head.head)]));
+  panel.note +=
+      fmt::format(", {} of the attention", percent(run.quality[head.layer].mass[static_cast<std::size_t>(head.head)]));
   return panel;
 }
 
 Canvas DemoPictures::farthest_head(const PatternRun& run) const {
-  const Head& head = *std::max_element(heads_.begin(), heads_.end(), [](const Head& a, const Head& b) { return a.reach < b.reach; });
+  const Head& head =
+      *std::max_element(heads_.begin(), heads_.end(), [](const Head& a, const Head& b) { return a.reach < b.reach; });
   Sheet sheet{fmt::format("What {} keeps: {}", run.label, head.name(activations_)), sizes(activations_, run), 2, {}};
   sheet.panels.push_back(attention(head, "true attention"));
   sheet.panels.push_back(kept(head, run, run.label));
@@ -77,7 +81,9 @@ Canvas DemoPictures::farthest_head(const PatternRun& run) const {
 
 Canvas DemoPictures::every_head(const PatternRun& run) const {
   Sheet sheet{fmt::format("{}: one tolerance shares the blocks out among heads and layers", run.label),
-              sizes(activations_, run), 4, {}};
+              sizes(activations_, run),
+              4,
+              {}};
   for (const Head& head : heads_) {
     sheet.panels.push_back(attention(head, head.name(activations_) + ": true attention"));
     sheet.panels.push_back(kept(head, run, "kept"));
@@ -86,8 +92,10 @@ Canvas DemoPictures::every_head(const PatternRun& run) const {
 }
 
 Canvas DemoPictures::every_pattern(const std::vector<PatternRun>& runs) const {
-  Sheet sheet{"The same density, spent by different patterns", sizes(activations_, runs.front()),
-              static_cast<int>(runs.size()) + 1, {}};
+  Sheet sheet{"The same density, spent by different patterns",
+              sizes(activations_, runs.front()),
+              static_cast<int>(runs.size()) + 1,
+              {}};
   for (std::size_t l = 0; l <= heads_.back().layer; ++l) {
     const Head& head = farthest(l);
     sheet.panels.push_back(attention(head, head.name(activations_)));

@@ -52,13 +52,13 @@ double mass_position(float mass) {
 
 // Sizes of everything, in pixels.
 struct Layout {
-  double text = 8.0;          // height of capitals
-  double scale = 1.0;         // pixels per token; whole pixels per block where blocks are larger than a pixel
+  double text = 8.0;   // height of capitals
+  double scale = 1.0;  // pixels per token; whole pixels per block where blocks are larger than a pixel
   int panel_width = 0, panel_height = 0;
   int left = 66, top = 0, gap_x = 0, gap_y = 0;
   int columns = 1, rows = 1;
   int legend_height = 0;
-  bool note_below = false;    // panels are too narrow for title and note in one line
+  bool note_below = false;  // panels are too narrow for title and note in one line
   int width = 0, height = 0;
 
   int x(int column) const { return left + column * (panel_width + gap_x); }
@@ -67,7 +67,7 @@ struct Layout {
 
 double choose_scale(const Panel& panel, int columns) {
   const double side = columns == 1 ? 1000.0 : columns == 2 ? 720.0 : std::max(240.0, 1500.0 / columns);
-  const double block = side / std::max(panel.blocks(), panel.tiles() * panel.block_q / panel.block_k);
+  const double block = side * panel.block_k / static_cast<double>(std::max(panel.seq_k, panel.seq_q));
   return (block >= 1.0 ? std::floor(block) : block) / panel.block_k;
 }
 
@@ -82,7 +82,8 @@ bool has_mass(const Sheet& sheet) {
 }
 
 std::string tick_label(std::int64_t position, std::int64_t step) {
-  return step >= 256 && position > 0 ? fmt::format("{}k", static_cast<double>(position) / 1024.0) : fmt::format("{}", position);
+  return step >= 256 && position > 0 ? fmt::format("{}k", static_cast<double>(position) / 1024.0)
+                                     : fmt::format("{}", position);
 }
 
 // Ticks stand on multiples of a power of two.
@@ -134,10 +135,12 @@ void draw_grid(Canvas& canvas, const Panel& panel, const Layout& layout, int lef
   canvas.frame(left, top, layout.panel_width, layout.panel_height, kFrame);
 }
 
-void draw_axes(Canvas& canvas, const Panel& panel, const Layout& layout, int left, int top, bool label_x, bool label_y) {
+void draw_axes(Canvas& canvas, const Panel& panel, const Layout& layout, int left, int top, bool label_x,
+               bool label_y) {
   const double size = layout.text;
   const int right = left + layout.panel_width, bottom = top + layout.panel_height;
-  const std::int64_t step_k = tick_step(panel.seq_k, layout.panel_width), step_q = tick_step(panel.seq_q, layout.panel_height);
+  const std::int64_t step_k = tick_step(panel.seq_k, layout.panel_width);
+  const std::int64_t step_q = tick_step(panel.seq_q, layout.panel_height);
   for (std::int64_t p = 0; p <= panel.seq_k; p += step_k) {
     const double x = left + static_cast<double>(p) * layout.scale;
     canvas.line(x, bottom + 2, x, bottom + 5, 1.0, kGray);
@@ -148,7 +151,8 @@ void draw_axes(Canvas& canvas, const Panel& panel, const Layout& layout, int lef
     canvas.line(left - 6, y, left - 3, y, 1.0, kGray);
     canvas.text(left - 10, y + 0.5 * size, tick_label(p, step_q), size, kGray, Align::right);
   }
-  if (label_x) canvas.text(0.5 * (left + right), bottom + 16 + 2.2 * size, "key position", size + 1, kInk, Align::center);
+  if (label_x)
+    canvas.text(0.5 * (left + right), bottom + 16 + 2.2 * size, "key position", size + 1, kInk, Align::center);
   if (label_y) canvas.text(left - 48, 0.5 * (top + bottom), "query position", size + 1, kInk, Align::center, true);
 }
 
@@ -161,7 +165,8 @@ void draw_color_bar(Canvas& canvas, double x, double y, double size) {
   canvas.frame(static_cast<int>(x), static_cast<int>(y), width, height, kFrame);
   for (int decade = 0; decade <= static_cast<int>(kMassDecades); ++decade) {
     constexpr std::array<const char*, 5> labels{"0.01 %", "0.1 %", "1 %", "10 %", "100 %"};
-    canvas.text(x + width * decade / kMassDecades, y + height + 7 + size, labels[decade], size - 0.5, kGray, Align::center);
+    canvas.text(x + width * decade / kMassDecades, y + height + 7 + size, labels[decade], size - 0.5, kGray,
+                Align::center);
   }
 }
 
@@ -209,7 +214,8 @@ Layout plan(const Sheet& sheet) {
   });
   layout.gap_y = layout.note_below ? 90 : 78;
   layout.top = layout.note_below ? 116 : 104;
-  const int text_room = static_cast<int>(std::max(Canvas::text_width(sheet.title, 13), Canvas::text_width(sheet.note, 9)));
+  const int text_room =
+      static_cast<int>(std::max(Canvas::text_width(sheet.title, 13), Canvas::text_width(sheet.note, 9)));
   layout.width = std::max(layout.x(layout.columns) - layout.gap_x, std::max(layout.left + text_room, 640)) + 30;
   layout.legend_height = draw_legend(nullptr, sheet, layout, 0);
   layout.height = layout.y(layout.rows) - layout.gap_y + 62 + layout.legend_height + 8;
@@ -230,7 +236,7 @@ Canvas draw(const Sheet& sheet) {
     canvas.text(left, layout.note_below ? top - 25 : top - 10, panel.title, layout.text + 1, kInk);
     canvas.text(layout.note_below ? left : left + title_width(panel, layout), top - 10, panel.note, layout.text, kGray);
     draw_grid(canvas, panel, layout, left, top);
-    draw_axes(canvas, panel, layout, left, top, row == layout.rows - 1, column == 0);
+    draw_axes(canvas, panel, layout, left, top, i + layout.columns >= sheet.panels.size(), column == 0);
   }
   draw_legend(&canvas, sheet, layout, layout.height - layout.legend_height - 8);
   return canvas;

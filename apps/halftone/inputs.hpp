@@ -20,9 +20,9 @@ struct Layer {
 
 struct Activations {
   std::vector<Layer> layers;
-  Array<std::int32_t> cu_seqlens;       ///< [sequences + 1] for packed batches, else empty
-  std::vector<std::int32_t> lengths;    ///< of the packed sequences, else empty
-  std::string source;                   ///< where they come from, or empty
+  Array<std::int32_t> cu_seqlens;     ///< [sequences + 1] for packed batches, else empty
+  std::vector<std::int32_t> lengths;  ///< of the packed sequences, else empty
+  std::string source;                 ///< where they come from, or empty
 
   bool packed() const { return !lengths.empty(); }
 };

@@ -1,7 +1,7 @@
 // halftone list: what this build can do.
-#include <Kokkos_Core.hpp>
 #include <fmt/format.h>
 
+#include <Kokkos_Core.hpp>
 #include <array>
 #include <string>
 #include <vector>
@@ -70,7 +70,8 @@ void run() {
 }  // namespace
 
 void add_list(CLI::App& program, Invocation& invocation) {
-  CLI::App* command = program.add_subcommand("list", "Patterns with their parameters, kernels and whether they can run here");
+  CLI::App* command =
+      program.add_subcommand("list", "Patterns with their parameters, kernels and whether they can run here");
   command->callback([&invocation] { invocation.run = run; });
 }
 

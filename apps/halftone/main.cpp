@@ -1,12 +1,14 @@
 // The command `halftone`: parses, starts Kokkos, runs one command, and turns every failure into one line.
-#include <CLI/CLI.hpp>
-#include <Kokkos_Core.hpp>
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <CLI/CLI.hpp>
+#include <Kokkos_Core.hpp>
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <exception>
+#include <functional>
+#include <new>
 #include <string>
 
 #include "commands.hpp"

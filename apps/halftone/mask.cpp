@@ -69,7 +69,7 @@ Masks mask_sizes(const Arguments& arguments, const PatternChoice& choice, Progre
 
 Canvas picture(const Masks& masks, const std::string& pattern) {
   Sheet sheet;
-  sheet.columns = masks.sequences.front().heads;
+  sheet.columns = masks.sequences.front().heads <= 6 ? masks.sequences.front().heads : 4;
   std::size_t all = 0;
   for (std::size_t l = 0; l < masks.layers.size(); ++l)
     for (int head = 0; head < masks.sequences[l].heads; ++head, ++all) {
@@ -79,10 +79,9 @@ Canvas picture(const Masks& masks, const std::string& pattern) {
       sheet.panels.push_back(std::move(panel));
     }
   const MaskGeometry& sequence = masks.sequences.front();
-  sheet.columns = std::min(sheet.columns, 6);
   sheet.title = fmt::format("{}: blocks kept, density {}", pattern, percent(masks.selection.density()));
-  sheet.note = fmt::format("{} tokens, tiles of {} queries, blocks of {} keys{}", with_commas(sequence.seq_q), sequence.block_q,
-                           sequence.block_k,
+  sheet.note = fmt::format("{} tokens, tiles of {} queries, blocks of {} keys{}", with_commas(sequence.seq_q),
+                           sequence.block_q, sequence.block_k,
                            all > kMostPanels ? fmt::format("; the first {} of {} heads", kMostPanels, all) : "");
   return draw(sheet);
 }
@@ -91,9 +90,9 @@ void print_masks(const Masks& masks) {
   TextTable table{{"layer", "heads", "tiles", "blocks", "kept", "visible", "density"}, {}};
   for (std::size_t l = 0; l < masks.layers.size(); ++l) {
     const BlockMask& mask = masks.selection.layers[l].mask;
-    table.rows.push_back({fmt::format("{}", masks.layers[l]), fmt::format("{}", mask.heads), fmt::format("{}", mask.tiles),
-                          fmt::format("{}", mask.blocks), with_commas(mask.kept()), with_commas(mask.visible),
-                          percent(mask.density())});
+    table.rows.push_back({fmt::format("{}", masks.layers[l]), fmt::format("{}", mask.heads),
+                          fmt::format("{}", mask.tiles), fmt::format("{}", mask.blocks), with_commas(mask.kept()),
+                          with_commas(mask.visible), percent(mask.density())});
   }
   fmt::print("{}\n", table.to_string());
   if (masks.selection.tolerance > 0.0) fmt::print("tolerance {:.4g}\n", masks.selection.tolerance);
@@ -104,6 +103,7 @@ void run(const Arguments& arguments, const std::string& command_line) {
   const PatternChoice choice = arguments.pattern.choice();
   check_output(arguments.out, arguments.force);
   if (!arguments.png.empty()) check_output(arguments.png, arguments.force);
+  if (arguments.png == arguments.out) throw UsageError("--png: got the name of --out, expected another");
 
   Progress progress;
   const Masks masks = arguments.activations.empty() ? mask_sizes(arguments, choice, progress)
@@ -127,25 +127,36 @@ void run(const Arguments& arguments, const std::string& command_line) {
 }  // namespace
 
 void add_mask(CLI::App& program, Invocation& invocation) {
-  CLI::App* command = program.add_subcommand("mask", "Make a pattern's block mask, from activations or for given sizes");
+  CLI::App* command =
+      program.add_subcommand("mask", "Make a pattern's block mask, from activations or for given sizes");
   auto arguments = std::make_shared<Arguments>();
   Arguments& a = *arguments;
   a.pattern.add_to(*command)->required();
   CLI::Option* activations =
-      command->add_option("--activations", a.activations, "Activations file that the pattern looks at")->type_name("FILE");
+      command->add_option("--activations", a.activations, "Activations file that the pattern looks at")
+          ->type_name("FILE");
   command->add_option("--layer,--layers", a.layers, "Layers of that file; all without it")
-      ->type_name("N")->delimiter(',')->needs(activations);
+      ->type_name("N")
+      ->delimiter(',')
+      ->needs(activations);
   CLI::Option* length = command->add_option("--seq", a.length, "Instead of activations: tokens in the sequence")
-                            ->type_name("N")->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24).description(""))->excludes(activations);
+                            ->type_name("N")
+                            ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 22).description(""))
+                            ->excludes(activations);
   command->add_option("--heads", a.heads, "With --seq: number of heads")
-      ->type_name("N")->check(CLI::Range(1, 1 << 16).description(""))->capture_default_str()->needs(length);
+      ->type_name("N")
+      ->check(CLI::Range(1, 1 << 16).description(""))
+      ->capture_default_str()
+      ->needs(length);
   command->add_flag("--no-causal", a.no_causal, "With --seq: queries see later keys too")->needs(length);
   command->add_option("--out", a.out, "Mask file to write")->type_name("FILE")->required();
   command->add_option("--png", a.png, "Picture to write")->type_name("FILE");
   add_force(*command, a.force);
-  command->footer("Examples:\n  halftone mask --pattern bigbird --density 0.1 --seq 16384 --heads 8 --out mask.h5 --png mask.png\n"
-                  "  halftone mask --pattern halftone --density 0.1 --activations qkv.h5 --layer 4 --out mask.h5\n"
-                  "  halftone mask --pattern halftone --param tolerance=0.01 --param micro_block=8 --activations qkv.h5 --out mask.h5");
+  command->footer(
+      "Examples:\n  halftone mask --pattern bigbird --density 0.1 --seq 16384 --heads 8 --out mask.h5 --png mask.png\n"
+      "  halftone mask --pattern halftone --density 0.1 --activations qkv.h5 --layer 4 --out mask.h5\n"
+      "  halftone mask --pattern halftone --param tolerance=0.01 --param micro_block=8 --activations qkv.h5 --out "
+      "mask.h5");
   command->callback([&invocation, arguments] {
     if (arguments->activations.empty() && arguments->length == 0)
       throw UsageError("a mask needs --activations FILE, or --seq N with --heads H");

@@ -33,7 +33,8 @@ std::vector<double> sum_squares_per_head(const Tensor& a, const Tensor& b) {
             Kokkos::TeamThreadRange(team, batch * seq),
             [&](const std::int64_t row, double& total) {
               for (std::int64_t i = 0; i < dim; ++i) {
-                const double d = with_a * double(float(x(row / seq, head, row % seq, i))) - double(float(y(row / seq, head, row % seq, i)));
+                const double d = with_a * double(float(x(row / seq, head, row % seq, i))) -
+                                 double(float(y(row / seq, head, row % seq, i)));
                 total += d * d;
               }
             },
@@ -103,8 +104,8 @@ SquaredError& SquaredError::operator+=(const SquaredError& other) {
 double SquaredError::relative() const { return difference == 0.0 ? 0.0 : std::sqrt(difference / reference); }
 
 std::vector<SquaredError> squared_errors(const Tensor& o, const Tensor& reference) {
-  const std::vector<double> sums = dispatch_dtype(
-      o.dtype, [&](auto zero) { return sum_squares_per_head<decltype(zero)>(o, reference); });
+  const std::vector<double> sums =
+      dispatch_dtype(o.dtype, [&](auto zero) { return sum_squares_per_head<decltype(zero)>(o, reference); });
   std::vector<SquaredError> errors;
   for (std::size_t i = 0; i < sums.size(); i += 2) errors.push_back({sums[i], sums[i + 1]});
   return errors;

@@ -31,7 +31,7 @@ double mean_far_mass(const AttentionResult& sparse);
 
 /// Share of each query tile's dense softmax that falls in each key block, for one sequence and head:
 /// [tiles, blocks], every row adding up to 1, NaN where nothing is visible. `lse`: of dense attention, as in
-/// AttentionResult. Not for packed batches.
+/// AttentionResult. Of a packed batch only the first sequence, with its geometry by itself.
 std::vector<float> block_mass(const Tensor& q, const Tensor& k, const Array<float>& lse, const MaskGeometry& geometry,
                               float scale, int batch, int head);
 

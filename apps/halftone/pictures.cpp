@@ -65,7 +65,8 @@ Panel mask_panel(const LayerSelection& selection, const MaskGeometry& sequence, 
       cells[block] = partial ? Cell::partial : forced_near && near.forced(0, tile, block) ? Cell::near : Cell::full;
     }
   }
-  panel.note = fmt::format("{} kept", percent(visible ? static_cast<double>(kept) / static_cast<double>(visible) : 0.0));
+  panel.note =
+      fmt::format("{} kept", percent(visible ? static_cast<double>(kept) / static_cast<double>(visible) : 0.0));
   return panel;
 }
 

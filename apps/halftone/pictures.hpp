@@ -18,7 +18,7 @@ MaskGeometry first_sequence(const Activations& activations, const Layer& layer);
 /// `sequence`: its geometry by itself (batch 1, not packed), heads = query heads.
 Panel mask_panel(const LayerSelection& selection, const MaskGeometry& sequence, int head);
 
-/// Where the dense attention of one query head of the first sequence is. Not for packed batches.
+/// Where the dense attention of one query head of the first sequence is.
 Panel mass_panel(const Layer& layer, const AttentionResult& dense, const MaskGeometry& sequence, int head);
 
 }  // namespace halftone::app

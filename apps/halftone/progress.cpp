@@ -48,7 +48,8 @@ void Progress::watch() {
     if (what_.empty() || elapsed < 1s) continue;
     if (!terminal_ && (shown_ || now - last_line_ < 5s)) continue;
     if (terminal_)
-      fmt::print(stderr, "\r\033[K{} ... {} s", what_, std::chrono::duration_cast<std::chrono::seconds>(elapsed).count());
+      fmt::print(stderr, "\r\033[K{} ... {} s", what_,
+                 std::chrono::duration_cast<std::chrono::seconds>(elapsed).count());
     else
       fmt::print(stderr, "{} ...\n", what_);
     std::fflush(stderr);

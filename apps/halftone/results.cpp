@@ -40,8 +40,14 @@ void add_errors(io::AttentionLayer& layer, const Quality& quality) {
   const io::Shape heads{static_cast<std::int64_t>(quality.errors.size())};
   std::vector<double> relative;
   for (const SquaredError& error : quality.errors) relative.push_back(error.relative());
-  layer.errors.push_back({"relative_l2", heads, relative, "1", "norm of the difference to dense attention over its norm, per head", {}});
-  layer.errors.push_back({"captured_mass", heads, quality.mass, "1", "share of the dense softmax in kept blocks, mean over queries, per head", {}});
+  layer.errors.push_back(
+      {"relative_l2", heads, relative, "1", "norm of the difference to dense attention over its norm, per head", {}});
+  layer.errors.push_back({"captured_mass",
+                          heads,
+                          quality.mass,
+                          "1",
+                          "share of the dense softmax in kept blocks, mean over queries, per head",
+                          {}});
 }
 
 }  // namespace halftone::app

@@ -17,8 +17,9 @@ void select_jointly(const Activations& activations, const PatternChoice& choice,
   std::vector<patterns::HalftoneLayer> layers;
   for (const Layer& layer : activations.layers) {
     if (layer.q.shape != first.q.shape || layer.k.shape != first.k.shape || layer.causal != first.causal)
-      throw InvalidArgument(fmt::format("layer {}", layer.index), "sizes or causality of its own",
-                            fmt::format("those of layer {}, to share one tolerance; choose layers with --layer", first.index));
+      throw InvalidArgument(
+          fmt::format("layer {}", layer.index), "sizes or causality of its own",
+          fmt::format("those of layer {}, to share one tolerance; choose layers with --layer", first.index));
     layers.push_back({&layer.q, &layer.k, &layer.v, layer.scale, layer.head_weight, {}});
   }
   patterns::HalftoneOptions options = patterns::halftone_options(choice.parameters, choice.density);
@@ -54,8 +55,10 @@ Selection select_blocks(const Activations& activations, const PatternChoice& cho
   Selection selection;
   Kokkos::fence();
   const Kokkos::Timer timer;
-  if (choice.name == "halftone") select_jointly(activations, choice, selection);
-  else select_each(activations, choice, selection);
+  if (choice.name == "halftone")
+    select_jointly(activations, choice, selection);
+  else
+    select_each(activations, choice, selection);
   Kokkos::fence();
   selection.seconds = timer.seconds();
   return selection;

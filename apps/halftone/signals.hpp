@@ -14,7 +14,8 @@ class DeferSignals {
   DeferSignals(const DeferSignals&) = delete;
 
  private:
-  struct sigaction before_int_ {}, before_term_ {};
+  struct sigaction before_int_ {
+  }, before_term_{};
 };
 
 }  // namespace halftone::app

@@ -56,7 +56,8 @@ TEST_F(BadInput, AnotherKindOfFile) {
 
 TEST_F(BadInput, WrongShape) {
   replace_dataset(path("qkv.h5"), "/activations/layer_03/k", H5T_NATIVE_FLOAT, {1, 2, 299, 32});
-  expect_all_refuse("qkv.h5", AllOf(HasSubstr("/activations/layer_03/k"), HasSubstr("[1, 2, 299, 32]"), HasSubstr("[1, *, 300, 32]")));
+  expect_all_refuse("qkv.h5", AllOf(HasSubstr("/activations/layer_03/k"), HasSubstr("[1, 2, 299, 32]"),
+                                    HasSubstr("[1, *, 300, 32]")));
   replace_dataset(path("qkv.h5"), "/activations/layer_03/k", H5T_NATIVE_FLOAT, {300, 64});
   expect_all_refuse("qkv.h5", AllOf(HasSubstr("/activations/layer_03/k"), HasSubstr("[300, 64]")));
 }
@@ -81,7 +82,8 @@ TEST_F(BadInput, ZeroLength) {
     replace_dataset(path("qkv.h5"), (name + "/v").c_str(), H5T_NATIVE_FLOAT, {1, 2, 0, 32});
   }
   expect_all_refuse("qkv.h5", AllOf(HasSubstr("[1, 4, 0, 32]"), HasSubstr("at least one sequence, head, position")));
-  expect_refused({"mask", "--pattern", "local", "--seq", "0", "--heads", "2", "--out", "new.h5"}, kUsage, HasSubstr("--seq"));
+  expect_refused({"mask", "--pattern", "local", "--seq", "0", "--heads", "2", "--out", "new.h5"}, kUsage,
+                 HasSubstr("--seq"));
 }
 
 TEST_F(BadInput, HeadCountsThatDoNotDivide) {
@@ -102,15 +104,19 @@ TEST_F(BadInput, Densities) {
 
 TEST_F(BadInput, DensitiesOutOfReach) {
   const auto names_least = AllOf(HasSubstr("density"), HasSubstr("0.01"), HasSubstr("expected"));
-  expect_refused({"mask", "--pattern", "halftone", "--density", "0.01", "--activations", "qkv.h5", "--out", "new.h5"}, kFailure, names_least);
-  expect_refused({"attend", "--pattern", "local", "--density", "0.01", "--activations", "qkv.h5", "--out", "new.h5"}, kFailure, names_least);
+  expect_refused({"mask", "--pattern", "halftone", "--density", "0.01", "--activations", "qkv.h5", "--out", "new.h5"},
+                 kFailure, names_least);
+  expect_refused({"attend", "--pattern", "local", "--density", "0.01", "--activations", "qkv.h5", "--out", "new.h5"},
+                 kFailure, names_least);
   expect_refused({"demo", "--density", "0.01", "--sample", "qkv.h5", "--out", "new"}, kFailure, names_least);
 }
 
 TEST_F(BadInput, UnknownPattern) {
-  const auto lists_patterns = AllOf(HasSubstr("pattern: got checkerboard"), HasSubstr("local"), HasSubstr("bigbird"), HasSubstr("halftone"));
+  const auto lists_patterns =
+      AllOf(HasSubstr("pattern: got checkerboard"), HasSubstr("local"), HasSubstr("bigbird"), HasSubstr("halftone"));
   expect_refused({"mask", "--pattern", "checkerboard", "--seq", "512", "--out", "new.h5"}, kUsage, lists_patterns);
-  expect_refused({"attend", "--pattern", "checkerboard", "--activations", "qkv.h5", "--out", "new.h5"}, kUsage, lists_patterns);
+  expect_refused({"attend", "--pattern", "checkerboard", "--activations", "qkv.h5", "--out", "new.h5"}, kUsage,
+                 lists_patterns);
 }
 
 TEST_F(BadInput, Parameters) {
@@ -133,57 +139,68 @@ TEST_F(BadInput, Parameters) {
 TEST_F(BadInput, PatternsThatNeedActivations) {
   expect_refused({"mask", "--pattern", "halftone", "--density", "0.5", "--seq", "512", "--out", "new.h5"}, kFailure,
                  AllOf(HasSubstr("halftone"), HasSubstr("queries and keys")));
-  expect_refused({"mask", "--pattern", "local", "--out", "new.h5"}, kUsage, AllOf(HasSubstr("--activations"), HasSubstr("--seq")));
+  expect_refused({"mask", "--pattern", "local", "--out", "new.h5"}, kUsage,
+                 AllOf(HasSubstr("--activations"), HasSubstr("--seq")));
 }
 
 TEST_F(BadInput, MissingLayer) {
-  expect_refused({"attend", "--pattern", "local", "--activations", "qkv.h5", "--layer", "2", "--out", "new.h5"}, kFailure,
-                 AllOf(HasSubstr("qkv.h5"), HasSubstr("2"), HasSubstr("1, 3")));
+  expect_refused({"attend", "--pattern", "local", "--activations", "qkv.h5", "--layer", "2", "--out", "new.h5"},
+                 kFailure, AllOf(HasSubstr("qkv.h5"), HasSubstr("2"), HasSubstr("1, 3")));
   expect_refused({"mask", "--pattern", "local", "--activations", "qkv.h5", "--layer", "2", "--out", "new.h5"}, kFailure,
                  AllOf(HasSubstr("qkv.h5"), HasSubstr("2"), HasSubstr("1, 3")));
 }
 
 TEST_F(BadInput, MasksThatDoNotFit) {
   run_well({"mask", "--pattern", "local", "--seq", "512", "--heads", "4", "--out", "long.h5"});
-  expect_refused({"attend", "--mask", "long.h5", "--activations", "qkv.h5", "--out", "new.h5"}, kFailure,
-                 AllOf(HasSubstr("long.h5: the mask does not fit layer 1"), HasSubstr("4 tiles"), HasSubstr("3 tiles")));
+  expect_refused(
+      {"attend", "--mask", "long.h5", "--activations", "qkv.h5", "--out", "new.h5"}, kFailure,
+      AllOf(HasSubstr("long.h5: the mask does not fit layer 1"), HasSubstr("4 tiles"), HasSubstr("3 tiles")));
   run_well({"mask", "--pattern", "bigbird", "--seq", "300", "--heads", "3", "--out", "heads.h5"});  // a mask per head
   expect_refused({"attend", "--mask", "heads.h5", "--activations", "qkv.h5", "--out", "new.h5"}, kFailure,
                  AllOf(HasSubstr("3 heads"), HasSubstr("a divisor of 4 heads")));
 
   const io::MaskLayer first = io::read_mask(path("heads.h5")).front();
   io::write_mask(path("layers.h5"), std::vector<io::MaskLayer>{{0, first.mask}, {1, first.mask}}, test_provenance());
-  expect_refused({"attend", "--mask", "layers.h5", "--activations", "qkv.h5", "--layer", "3", "--out", "new.h5"}, kFailure,
-                 HasSubstr("layers.h5: no mask for layer 3, expected one of layers 0, 1"));
+  expect_refused({"attend", "--mask", "layers.h5", "--activations", "qkv.h5", "--layer", "3", "--out", "new.h5"},
+                 kFailure, HasSubstr("layers.h5: no mask for layer 3, expected one of layers 0, 1"));
 }
 
 TEST_F(BadInput, Kernels) {
-  expect_refused({"attend", "--pattern", "local", "--kernel", "fastest", "--activations", "qkv.h5", "--out", "new.h5"}, kFailure,
-                 AllOf(HasSubstr("fastest"), HasSubstr("portable"), HasSubstr("reference")));
+  expect_refused({"attend", "--pattern", "local", "--kernel", "fastest", "--activations", "qkv.h5", "--out", "new.h5"},
+                 kFailure, AllOf(HasSubstr("fastest"), HasSubstr("portable"), HasSubstr("reference")));
 }
 
 TEST_F(BadInput, CommandLines) {
   expect_refused({}, kUsage, HasSubstr("a command is missing"));
   expect_refused({"paint"}, kUsage, HasSubstr("paint"));
-  expect_refused({"mask", "--pattern", "local", "--seq", "512"}, kUsage, AllOf(HasSubstr("--out"), HasSubstr("halftone mask --help")));
+  expect_refused({"mask", "--pattern", "local", "--seq", "512"}, kUsage,
+                 AllOf(HasSubstr("--out"), HasSubstr("halftone mask --help")));
   expect_refused({"mask", "--colour", "blue"}, kUsage, HasSubstr("--"));
-  expect_refused({"attend", "--activations", "qkv.h5", "--out", "new.h5"}, kUsage, AllOf(HasSubstr("--pattern"), HasSubstr("--mask")));
-  expect_refused({"attend", "--activations", "qkv.h5", "--pattern", "local", "--mask", "m.h5", "--out", "new.h5"}, kUsage, HasSubstr("--mask"));
+  expect_refused({"attend", "--activations", "qkv.h5", "--out", "new.h5"}, kUsage,
+                 AllOf(HasSubstr("--pattern"), HasSubstr("--mask")));
+  expect_refused({"attend", "--activations", "qkv.h5", "--pattern", "local", "--mask", "m.h5", "--out", "new.h5"},
+                 kUsage, HasSubstr("--mask"));
   expect_refused({"attend", "--activations", "qkv.h5", "--pattern", "local", "--landmarks", "--out", "new.h5"}, kUsage,
                  HasSubstr("expected --pattern halftone"));
+  expect_refused({"mask", "--pattern", "local", "--seq", "512", "--out", "a", "--png", "a"}, kUsage,
+                 HasSubstr("--png"));
   expect_refused({"mask", "--pattern", "local", "--seq", "many", "--out", "new.h5"}, kUsage, HasSubstr("--seq"));
 }
 
 TEST_F(BadInput, ModelsAndDocuments) {
   io::write_tokens(path("tokens.h5"), {{"books/00", "books", "a book", 4, {1, 2, 3, 4}}}, 0, test_provenance());
-  const auto with = [&](const std::string& model, const std::string& tokens, const std::string& document, const std::string& length) {
-    return std::vector<std::string>{"activations", "--model", model, "--tokens", tokens, "--document", document, "--length", length, "--out", "new.h5"};
+  const auto with = [&](const std::string& model, const std::string& tokens, const std::string& document,
+                        const std::string& length) {
+    return std::vector<std::string>{"activations", "--model",  model,  "--tokens", tokens,  "--document",
+                                    document,      "--length", length, "--out",    "new.h5"};
   };
   expect_refused(with("none.h5", "tokens.h5", "books/00", "4"), kFailure, HasSubstr("none.h5: no such file"));
   expect_refused(with("qkv.h5", "tokens.h5", "books/00", "4"), kFailure, HasSubstr("got activations, expected model"));
   expect_refused(with(HALFTONE_TINY_MODEL, "none.h5", "books/00", "4"), kFailure, HasSubstr("none.h5: no such file"));
-  expect_refused(with(HALFTONE_TINY_MODEL, "tokens.h5", "books/01", "4"), kFailure, AllOf(HasSubstr("books/01"), HasSubstr("books/00")));
-  expect_refused(with(HALFTONE_TINY_MODEL, "tokens.h5", "books/00", "5"), kUsage, AllOf(HasSubstr("has 4 tokens"), HasSubstr("--length 5")));
+  expect_refused(with(HALFTONE_TINY_MODEL, "tokens.h5", "books/01", "4"), kFailure,
+                 AllOf(HasSubstr("books/01"), HasSubstr("books/00")));
+  expect_refused(with(HALFTONE_TINY_MODEL, "tokens.h5", "books/00", "5"), kUsage,
+                 AllOf(HasSubstr("has 4 tokens"), HasSubstr("--length 5")));
   expect_refused(with(HALFTONE_TINY_MODEL, "tokens.h5", "books/00", "0"), kUsage, HasSubstr("--length"));
   auto layers = with(HALFTONE_TINY_MODEL, "tokens.h5", "books/00", "4");
   layers.insert(layers.end(), {"--layers", "0,99"});

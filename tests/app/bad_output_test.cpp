@@ -31,31 +31,39 @@ class BadOutput : public CommandTest {
     return {{"mask", "--pattern", "local", "--activations", "qkv.h5", "--out", out},
             {"mask", "--pattern", "local", "--seq", "4096", "--heads", "8", "--out", out},
             {"attend", "--pattern", "local", "--activations", "qkv.h5", "--out", out},
-            {"activations", "--model", HALFTONE_TINY_MODEL, "--tokens", "tokens.h5", "--document", "a", "--length", "32", "--out", out}};
+            {"activations", "--model", HALFTONE_TINY_MODEL, "--tokens", "tokens.h5", "--document", "a", "--length",
+             "32", "--out", out}};
   }
 };
 
 TEST_F(BadOutput, PlacesThatCannotBeWritten) {
   write_text(path("file"), "a file");
   std::filesystem::create_directory(path("folder"));
-  for (const auto& arguments : writers("nowhere/out.h5")) expect_refused(arguments, kFailure, HasSubstr("nowhere/out.h5: cannot write"));
-  for (const auto& arguments : writers("file/out.h5")) expect_refused(arguments, kFailure, HasSubstr("file/out.h5: cannot write"));
+  for (const auto& arguments : writers("nowhere/out.h5"))
+    expect_refused(arguments, kFailure, HasSubstr("nowhere/out.h5: cannot write"));
+  for (const auto& arguments : writers("file/out.h5"))
+    expect_refused(arguments, kFailure, HasSubstr("file/out.h5: cannot write"));
   for (auto arguments : writers("folder")) {
     expect_refused(arguments, kUsage, HasSubstr("folder: exists already"));
     arguments.push_back("--force");
     expect_refused(arguments, kFailure, HasSubstr("folder: cannot write"));
   }
-  expect_refused({"mask", "--pattern", "local", "--seq", "512", "--out", "new.h5", "--png", "nowhere/new.png"}, kFailure,
-                 HasSubstr("nowhere/new.png: cannot write"));
-  expect_refused({"demo", "--sample", "qkv.h5", "--out", "nowhere/demo"}, kFailure, HasSubstr("nowhere/demo: cannot be made a folder"));
+  expect_refused({"mask", "--pattern", "local", "--seq", "512", "--out", "new.h5", "--png", "nowhere/new.png"},
+                 kFailure, HasSubstr("nowhere/new.png: cannot write"));
+  expect_refused({"demo", "--sample", "qkv.h5", "--out", "nowhere/demo"}, kFailure,
+                 HasSubstr("nowhere/demo: cannot be made a folder"));
   expect_refused({"demo", "--sample", "qkv.h5", "--out", "file"}, kFailure, HasSubstr("file: cannot be made a folder"));
 }
 
 // The place is looked at first: were the work done first, the other complaint would come.
 TEST_F(BadOutput, IsFoundBeforeTheWork) {
-  expect_refused({"attend", "--pattern", "local", "--activations", "none.h5", "--out", "nowhere/out.h5"}, kFailure, HasSubstr("nowhere"));
-  expect_refused({"mask", "--pattern", "local", "--activations", "none.h5", "--out", "nowhere/out.h5"}, kFailure, HasSubstr("nowhere"));
-  expect_refused({"activations", "--model", "none.h5", "--tokens", "none.h5", "--document", "a", "--out", "nowhere/out.h5"}, kFailure, HasSubstr("nowhere"));
+  expect_refused({"attend", "--pattern", "local", "--activations", "none.h5", "--out", "nowhere/out.h5"}, kFailure,
+                 HasSubstr("nowhere"));
+  expect_refused({"mask", "--pattern", "local", "--activations", "none.h5", "--out", "nowhere/out.h5"}, kFailure,
+                 HasSubstr("nowhere"));
+  expect_refused(
+      {"activations", "--model", "none.h5", "--tokens", "none.h5", "--document", "a", "--out", "nowhere/out.h5"},
+      kFailure, HasSubstr("nowhere"));
   expect_refused({"demo", "--sample", "none.h5", "--out", "nowhere/demo"}, kFailure, HasSubstr("nowhere"));
 }
 
@@ -68,7 +76,8 @@ TEST_F(BadOutput, NothingIsOverwrittenWithoutForce) {
     EXPECT_NE(read_text(path("precious.h5")), "precious");
     write_text(path("precious.h5"), "precious");
   }
-  expect_refused({"mask", "--pattern", "local", "--seq", "512", "--out", "new.h5", "--png", "precious.h5"}, kUsage, HasSubstr("precious.h5: exists already"));
+  expect_refused({"mask", "--pattern", "local", "--seq", "512", "--out", "new.h5", "--png", "precious.h5"}, kUsage,
+                 HasSubstr("precious.h5: exists already"));
 }
 
 // A limit on the size of files fails writes as a full disk does, at any chosen byte.
@@ -89,7 +98,8 @@ TEST_F(BadOutput, DiskFullForPictures) {
                    HasSubstr("cannot write"), limit);
   }
   // Room for the mask, but not for the picture: what was finished is whole.
-  const Outcome outcome = run({"mask", "--pattern", "local", "--seq", "4096", "--heads", "16", "--out", "mask.h5", "--png", "mask.png"}, 30000);
+  const Outcome outcome = run(
+      {"mask", "--pattern", "local", "--seq", "4096", "--heads", "16", "--out", "mask.h5", "--png", "mask.png"}, 30000);
   EXPECT_EQ(outcome.status, kFailure);
   EXPECT_THAT(outcome.err, ::testing::MatchesRegex("halftone: error: mask.png: cannot write: [^\n]+\n"));
   EXPECT_THAT(names(), ::testing::UnorderedElementsAre("qkv.h5", "tokens.h5", "mask.h5"));
@@ -99,7 +109,8 @@ TEST_F(BadOutput, DiskFullForPictures) {
 TEST_F(BadOutput, DiskFullInTheDemo) {
   io::write_activations(path("qkv.h5"), activations(700), test_provenance());
   for (const rlim_t limit : {0, 5000})
-    expect_refused({"demo", "--sample", "qkv.h5", "--density", "0.6", "--out", "new"}, kFailure, HasSubstr("cannot write"), limit);
+    expect_refused({"demo", "--sample", "qkv.h5", "--density", "0.6", "--out", "new"}, kFailure,
+                   HasSubstr("cannot write"), limit);
 
   // Masks fit, outputs do not: the files that are there are whole.
   const Outcome outcome = run({"demo", "--sample", "qkv.h5", "--density", "0.6", "--out", "new"}, 40000);
@@ -116,8 +127,10 @@ TEST_F(BadOutput, DiskFullInTheDemo) {
 TEST_F(BadOutput, FullDisk) {
   std::filesystem::create_directory(path("disk"));
   if (mount("none", path("disk").c_str(), "tmpfs", 0, "size=4k") != 0) return;
-  for (const auto& arguments : writers("disk/out.h5")) expect_refused(arguments, kFailure, HasSubstr("disk/out.h5: cannot write: disk full"));
-  expect_refused({"demo", "--sample", "qkv.h5", "--density", "0.9", "--out", "disk/demo"}, kFailure, HasSubstr("disk full"));
+  for (const auto& arguments : writers("disk/out.h5"))
+    expect_refused(arguments, kFailure, HasSubstr("disk/out.h5: cannot write: disk full"));
+  expect_refused({"demo", "--sample", "qkv.h5", "--density", "0.9", "--out", "disk/demo"}, kFailure,
+                 HasSubstr("disk full"));
   umount(path("disk").c_str());
 }
 
@@ -129,15 +142,16 @@ TEST_F(BadOutput, InterruptsLeaveNoHalfFile) {
     const auto begun = [&] {
       for (const auto& entry : std::filesystem::directory_iterator(folder())) {
         std::error_code gone;
-        if (entry.path().filename().string().find("new.h5") != std::string::npos && entry.file_size(gone) > 0 && !gone) return true;
+        if (entry.path().filename().string().find("new.h5") != std::string::npos && entry.file_size(gone) > 0 && !gone)
+          return true;
       }
       return false;
     };
     for (int tries = 0; !begun() && tries < 300000; ++tries) usleep(100);
     kill(program, SIGINT);
   };
-  const Outcome outcome = run_halftone({"attend", "--pattern", "local", "--activations", "qkv.h5", "--out", "new.h5"}, folder(),
-                                       RLIM_INFINITY, interrupt);
+  const Outcome outcome = run_halftone({"attend", "--pattern", "local", "--activations", "qkv.h5", "--out", "new.h5"},
+                                       folder(), RLIM_INFINITY, interrupt);
   EXPECT_THAT(outcome.status, ::testing::AnyOf(128 + SIGINT, 0)) << outcome.err;  // 0: it was faster
   ASSERT_THAT(names(), ::testing::UnorderedElementsAre("qkv.h5", "tokens.h5", "new.h5"));
   EXPECT_EQ(io::read_attention(path("new.h5")).size(), 2u);

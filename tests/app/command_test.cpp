@@ -3,8 +3,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "canvas.hpp"
 #include "app/program.hpp"
+#include "canvas.hpp"
 #include "halftone/core/io/attention_file.hpp"
 #include "halftone/core/io/mask_file.hpp"
 #include "halftone/core/io/tokens_file.hpp"
@@ -79,13 +79,14 @@ TEST_F(Command, ListNamesEverything) {
 
 TEST_F(Command, InspectShowsTheTree) {
   const std::string tree = run_well({"inspect", "qkv.h5"});
-  for (const char* part : {"activations", "layer_01", "layer_03", "[1, 4, 300, 32]", "float32", "scale"}) EXPECT_THAT(tree, HasSubstr(part));
+  for (const char* part : {"activations", "layer_01", "layer_03", "[1, 4, 300, 32]", "float32", "scale"})
+    EXPECT_THAT(tree, HasSubstr(part));
   EXPECT_EQ(tree.back(), '\n');
 }
 
 TEST_F(Command, MaskForSizes) {
-  const std::string out = run_well({"mask", "--pattern", "bigbird", "--param", "random=1", "--seed", "7", "--seq", "300", "--heads", "4",
-                                    "--out", "mask.h5", "--png", "mask.png"});
+  const std::string out = run_well({"mask", "--pattern", "bigbird", "--param", "random=1", "--seed", "7", "--seq",
+                                    "300", "--heads", "4", "--out", "mask.h5", "--png", "mask.png"});
   EXPECT_THAT(out, HasSubstr("mask: mask.h5"));
   EXPECT_THAT(out, HasSubstr("picture: mask.png"));
   const auto layers = io::read_mask(path("mask.h5"));
@@ -106,7 +107,8 @@ TEST_F(Command, MaskNotCausal) {
 }
 
 TEST_F(Command, MaskOfOneLayerOfActivations) {
-  run_well({"mask", "--pattern", "mean_topk", "--density", "0.9", "--activations", "qkv.h5", "--layer", "3", "--out", "mask.h5"});
+  run_well({"mask", "--pattern", "mean_topk", "--density", "0.9", "--activations", "qkv.h5", "--layer", "3", "--out",
+            "mask.h5"});
   const auto layers = io::read_mask(path("mask.h5"));
   ASSERT_EQ(layers.size(), 1u);
   EXPECT_EQ(layers[0].index, 3);
@@ -123,8 +125,9 @@ TEST_F(Command, MaskOfOneLayerOfActivations) {
 
 // One tolerance over both layers, with the head weights of the file.
 TEST_F(Command, HalftoneSelectsOverAllLayers) {
-  const std::string out = run_well({"mask", "--pattern", "halftone", "--density", "0.8", "--param", "sink_blocks=0", "--param", "local_blocks=0",
-                                    "--param", "micro_block=8", "--activations", "qkv.h5", "--out", "mask.h5"});
+  const std::string out =
+      run_well({"mask", "--pattern", "halftone", "--density", "0.8", "--param", "sink_blocks=0", "--param",
+                "local_blocks=0", "--param", "micro_block=8", "--activations", "qkv.h5", "--out", "mask.h5"});
   EXPECT_THAT(out, HasSubstr("tolerance "));
   const io::ActivationsFile file = activations();
   std::vector<Tensor> tensors;
@@ -151,7 +154,8 @@ TEST_F(Command, HalftoneSelectsOverAllLayers) {
 }
 
 TEST_F(Command, AttendWithoutSparsityIsExact) {
-  const std::string out = run_well({"attend", "--pattern", "causal", "--activations", "qkv.h5", "--dense-reference", "--out", "out.h5"});
+  const std::string out =
+      run_well({"attend", "--pattern", "causal", "--activations", "qkv.h5", "--dense-reference", "--out", "out.h5"});
   EXPECT_THAT(out, HasSubstr("density 100.0 %"));
   const auto layers = io::read_attention(path("out.h5"));
   ASSERT_EQ(layers.size(), 2u);
@@ -174,17 +178,20 @@ TEST_F(Command, AttendWithoutSparsityIsExact) {
 }
 
 TEST_F(Command, AttendReportsErrorAndMass) {
-  run_well({"attend", "--pattern", "local", "--param", "window=1", "--param", "sink_blocks=0", "--activations", "qkv.h5", "--layer", "1",
-            "--dense-reference", "--out", "sparse.h5"});
-  run_well({"attend", "--pattern", "causal", "--activations", "qkv.h5", "--layer", "1", "--kernel", "reference", "--out", "dense.h5"});
-  const io::AttentionLayer sparse = io::read_attention(path("sparse.h5"))[0], dense = io::read_attention(path("dense.h5"))[0];
+  run_well({"attend", "--pattern", "local", "--param", "window=1", "--param", "sink_blocks=0", "--activations",
+            "qkv.h5", "--layer", "1", "--dense-reference", "--out", "sparse.h5"});
+  run_well({"attend", "--pattern", "causal", "--activations", "qkv.h5", "--layer", "1", "--kernel", "reference",
+            "--out", "dense.h5"});
+  const io::AttentionLayer sparse = io::read_attention(path("sparse.h5"))[0],
+                           dense = io::read_attention(path("dense.h5"))[0];
   EXPECT_EQ(dense.kernel, "reference");
   ASSERT_EQ(sparse.errors.size(), 2u);
   EXPECT_EQ(sparse.errors[0].name, "relative_l2");
   EXPECT_EQ(sparse.errors[1].name, "captured_mass");
   const io::ActivationLayer input = activations().layers[0];
 
-  run_well({"mask", "--pattern", "local", "--param", "window=1", "--param", "sink_blocks=0", "--activations", "qkv.h5", "--layer", "1", "--out", "mask.h5"});
+  run_well({"mask", "--pattern", "local", "--param", "window=1", "--param", "sink_blocks=0", "--activations", "qkv.h5",
+            "--layer", "1", "--out", "mask.h5"});
   const HostBlockMask mask = io::read_mask(path("mask.h5"))[0].mask;
   const BlockMaskView view = mask.view();
   for (int head = 0; head < 4; ++head) {
@@ -215,7 +222,8 @@ TEST_F(Command, AttendOverAMaskFileIsAttendOverItsPattern) {
   for (std::size_t l = 0; l < a.size(); ++l) {
     EXPECT_EQ(a[l].lse, b[l].lse);
     EXPECT_EQ(a[l].density, b[l].density);
-    EXPECT_TRUE(std::equal(static_cast<const float*>(a[l].o.data()), static_cast<const float*>(a[l].o.data()) + a[l].o.size(),
+    EXPECT_TRUE(std::equal(static_cast<const float*>(a[l].o.data()),
+                           static_cast<const float*>(a[l].o.data()) + a[l].o.size(),
                            static_cast<const float*>(b[l].o.data())));
   }
 }
@@ -227,8 +235,9 @@ TEST_F(Command, OneMaskServesEveryLayer) {
 }
 
 TEST_F(Command, LandmarksGiveFarMass) {
-  const std::vector<std::string> attend{"attend", "--pattern", "halftone", "--density", "0.7", "--param", "sink_blocks=0", "--param",
-                                        "local_blocks=0", "--activations", "qkv.h5", "--dense-reference", "--out"};
+  const std::vector<std::string> attend{"attend",  "--pattern",         "halftone", "--density",      "0.7",
+                                        "--param", "sink_blocks=0",     "--param",  "local_blocks=0", "--activations",
+                                        "qkv.h5",  "--dense-reference", "--out"};
   auto with = attend, without = attend;
   with.insert(with.end(), {"with.h5", "--landmarks"});
   without.push_back("without.h5");
@@ -241,7 +250,8 @@ TEST_F(Command, LandmarksGiveFarMass) {
     for (const float mass : a[l].far_mass) far += mass;
     EXPECT_TRUE(b[l].far_mass.empty());
     // The kept blocks are the same, and so is what they catch.
-    for (std::size_t head = 0; head < 4; ++head) EXPECT_NEAR(a[l].errors[1].values[head], b[l].errors[1].values[head], 1e-4);
+    for (std::size_t head = 0; head < 4; ++head)
+      EXPECT_NEAR(a[l].errors[1].values[head], b[l].errors[1].values[head], 1e-4);
   }
   EXPECT_GT(far, 0.0);
 }
@@ -250,8 +260,8 @@ TEST_F(Command, PackedSequences) {
   io::ActivationsFile file = activations();
   file.cu_seqlens = {0, 130, 300};
   io::write_activations(path("packed.h5"), file, test_provenance());
-  run_well({"mask", "--pattern", "halftone", "--density", "0.9", "--param", "sink_blocks=0", "--param", "local_blocks=0", "--activations", "packed.h5",
-            "--out", "mask.h5", "--png", "mask.png"});
+  run_well({"mask", "--pattern", "halftone", "--density", "0.9", "--param", "sink_blocks=0", "--param",
+            "local_blocks=0", "--activations", "packed.h5", "--out", "mask.h5", "--png", "mask.png"});
   EXPECT_EQ(io::read_mask(path("mask.h5"))[0].mask.batch, 2);
   run_well({"attend", "--mask", "mask.h5", "--activations", "packed.h5", "--dense-reference", "--out", "out.h5"});
   run_well({"attend", "--pattern", "causal", "--activations", "packed.h5", "--dense-reference", "--out", "full.h5"});
@@ -263,8 +273,13 @@ TEST_F(Command, ActivationsOfAModel) {
   std::vector<std::int32_t> tokens(64);
   for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<std::int32_t>((7 * i) % 11);
   io::write_tokens(path("tokens.h5"), {{"a", "", "", 64, tokens}}, 0, test_provenance());
-  const std::string out = run_well({"activations", "--model", HALFTONE_TINY_MODEL, "--tokens", "tokens.h5", "--document", "a", "--offset", "3",
-                                    "--length", "20", "--layers", "1", "--kv-group", "0", "--dtype", "float16", "--calibration", "a", "--out", "new.h5"});
+  const std::string out = run_well({"activations", "--model",    HALFTONE_TINY_MODEL,
+                                    "--tokens",    "tokens.h5",  "--document",
+                                    "a",           "--offset",   "3",
+                                    "--length",    "20",         "--layers",
+                                    "1",           "--kv-group", "0",
+                                    "--dtype",     "float16",    "--calibration",
+                                    "a",           "--out",      "new.h5"});
   EXPECT_THAT(out, HasSubstr("new.h5"));
   const io::ActivationsFile file = io::read_activations(path("new.h5"));
   ASSERT_EQ(file.layers.size(), 1u);

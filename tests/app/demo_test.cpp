@@ -2,8 +2,8 @@
 #include <cmath>
 #include <filesystem>
 
-#include "canvas.hpp"
 #include "app/program.hpp"
+#include "canvas.hpp"
 #include "halftone/core/io/attention_file.hpp"
 #include "halftone/core/io/bench_file.hpp"
 #include "halftone/core/io/mask_file.hpp"
@@ -32,9 +32,11 @@ class Demo : public CommandTest {
 
 TEST_F(Demo, PrintsOneRowPerPattern) {
   const std::string out = demo();
-  for (const char* row : {"\nhalftone  ", "\nhalftone + landmarks  ", "\nmean_topk  ", "\nbigbird  ", "\nstrided  ", "\nlocal  ", "\ndense  "})
+  for (const char* row : {"\nhalftone  ", "\nhalftone + landmarks  ", "\nmean_topk  ", "\nbigbird  ", "\nstrided  ",
+                          "\nlocal  ", "\ndense  "})
     EXPECT_THAT(out, HasSubstr(row));
-  EXPECT_THAT(out, AllOf(HasSubstr("1,000 tokens"), HasSubstr("peak memory"), HasSubstr("far mass"), HasSubstr("Files in demo")));
+  EXPECT_THAT(out, AllOf(HasSubstr("1,000 tokens"), HasSubstr("peak memory"), HasSubstr("far mass"),
+                         HasSubstr("Files in demo")));
 }
 
 TEST_F(Demo, ComparesAtEqualDensity) {
@@ -42,7 +44,8 @@ TEST_F(Demo, ComparesAtEqualDensity) {
   const auto pattern = column<std::string>("pattern");
   ASSERT_EQ(pattern.size(), 7u);
   EXPECT_EQ(pattern[0], "dense");
-  const auto density = column<double>("density"), error = column<double>("relative_error"), mass = column<double>("captured_mass");
+  const auto density = column<double>("density"), error = column<double>("relative_error"),
+             mass = column<double>("captured_mass");
   const auto far = column<double>("far_mass"), speedup = column<double>("speedup");
   for (std::size_t i = 1; i < 7; ++i) {
     EXPECT_NEAR(density[i], 0.5, 0.02) << pattern[i];  // 72 blocks a head: one block is 0.014
@@ -69,7 +72,8 @@ TEST_F(Demo, FilesAgreeWithEachOther) {
     }
     EXPECT_DOUBLE_EQ(density[i + 1], static_cast<double>(kept) / static_cast<double>(visible)) << kMasks[i];
   }
-  run_well({"attend", "--mask", "demo/masks/halftone.h5", "--activations", "qkv.h5", "--dense-reference", "--out", "again.h5"});
+  run_well({"attend", "--mask", "demo/masks/halftone.h5", "--activations", "qkv.h5", "--dense-reference", "--out",
+            "again.h5"});
   const auto first = io::read_attention(path("demo/attention.h5")), again = io::read_attention(path("again.h5"));
   ASSERT_EQ(first.size(), 2u);
   for (std::size_t l = 0; l < 2; ++l) {
@@ -77,7 +81,8 @@ TEST_F(Demo, FilesAgreeWithEachOther) {
     EXPECT_EQ(first[l].errors[0].values, again[l].errors[0].values);
     EXPECT_EQ(first[l].errors[1].values, again[l].errors[1].values);
   }
-  for (const char* picture : {"caught.png", "heads.png", "patterns.png"}) EXPECT_TRUE(app::is_own_png(path(std::string("demo/") + picture)));
+  for (const char* picture : {"caught.png", "heads.png", "patterns.png"})
+    EXPECT_TRUE(app::is_own_png(path(std::string("demo/") + picture)));
 }
 
 TEST_F(Demo, ReplacesWhatItMadeButNothingElse) {
@@ -98,14 +103,16 @@ TEST_F(Demo, ReplacesWhatItMadeButNothingElse) {
   }
   // A halftone file of another kind is somebody's work, too.
   std::filesystem::copy_file(path("qkv.h5"), path("demo/demo.h5"), std::filesystem::copy_options::overwrite_existing);
-  expect_refused({"demo", "--sample", "qkv.h5", "--density", "0.5", "--out", "demo"}, 2, HasSubstr("demo/demo.h5: exists"));
+  expect_refused({"demo", "--sample", "qkv.h5", "--density", "0.5", "--out", "demo"}, 2,
+                 HasSubstr("demo/demo.h5: exists"));
   run_well({"demo", "--sample", "qkv.h5", "--density", "0.5", "--out", "demo", "--force"});
 }
 
 // Just above the diagonal, 2 of 9 blocks a row, there is no room for sinks and forced near fields: all do without.
 TEST_F(Demo, GoesDownToTheDiagonal) {
   EXPECT_THAT(demo("0.225"), HasSubstr("\nlocal  "));
-  for (const double density : column<double>("density")) EXPECT_TRUE(density == 1.0 || std::abs(density - 0.225) < 0.005) << density;
+  for (const double density : column<double>("density"))
+    EXPECT_TRUE(density == 1.0 || std::abs(density - 0.225) < 0.005) << density;
 }
 
 }  // namespace

@@ -32,7 +32,8 @@ TEST(Metrics, SquaredErrorsPerHead) {
       double difference = 0.0, reference = 0.0;
       for (int batch = 0; batch < 2; ++batch)
         for (int i = 0; i < 17 * 20; ++i) {
-          const double u = x.view<float>().data()[(batch * 3 + head) * 340 + i], v = y.view<float>().data()[(batch * 3 + head) * 340 + i];
+          const double u = x.view<float>().data()[(batch * 3 + head) * 340 + i],
+                       v = y.view<float>().data()[(batch * 3 + head) * 340 + i];
           difference += (u - v) * (u - v);
           reference += v * v;
         }
@@ -73,7 +74,8 @@ TEST(Metrics, CapturedMass) {
 
 TEST(Metrics, BlockMass) {
   const int seq = 200, heads = 4, dim = 20;  // neither a multiple of the blocks nor of vector registers
-  const HostTensor q = random_tensor(DType::float32, {2, heads, seq, dim}, 3), k = random_tensor(DType::float32, {2, 2, seq, dim}, 4);
+  const HostTensor q = random_tensor(DType::float32, {2, heads, seq, dim}, 3),
+                   k = random_tensor(DType::float32, {2, 2, seq, dim}, 4);
   for (const bool causal : {true, false}) {
     AttentionOptions options;
     options.causal = causal;
@@ -94,7 +96,8 @@ TEST(Metrics, BlockMass) {
         double sum = 0.0;
         for (int j = 0; j < (causal ? i + 1 : seq); ++j) {
           double dot = 0.0;
-          for (int d = 0; d < dim; ++d) dot += static_cast<double>(q.view<float>()(1, 3, i, d)) * k.view<float>()(1, 1, j, d);
+          for (int d = 0; d < dim; ++d)
+            dot += static_cast<double>(q.view<float>()(1, 3, i, d)) * k.view<float>()(1, 1, j, d);
           p.push_back(std::exp(scale * dot));
           sum += p.back();
         }
@@ -102,8 +105,10 @@ TEST(Metrics, BlockMass) {
       }
       for (int block = 0; block < 4; ++block) {
         const float got = mass[static_cast<std::size_t>(tile * 4 + block)];
-        if (causal && tile == 0 && block >= 2) EXPECT_TRUE(std::isnan(got));
-        else EXPECT_NEAR(got, naive[block], 1e-5) << tile << " " << block;
+        if (causal && tile == 0 && block >= 2)
+          EXPECT_TRUE(std::isnan(got));
+        else
+          EXPECT_NEAR(got, naive[block], 1e-5) << tile << " " << block;
       }
     }
   }

@@ -1,4 +1,6 @@
 // Pictures: which cell a block becomes, and what of it reaches the PNG.
+#include "pictures.hpp"
+
 #include <gtest/gtest.h>
 #include <png.h>
 
@@ -9,7 +11,6 @@
 #include "halftone/core/error.hpp"
 #include "halftone/patterns/pattern.hpp"
 #include "io/temporary_folder.hpp"
-#include "pictures.hpp"
 
 namespace halftone::app {
 namespace {
@@ -34,7 +35,8 @@ struct Image {
     png_image_finish_read(&png, nullptr, pixels.data(), 0, nullptr);
   }
   std::size_t count(Color c) const {
-    return static_cast<std::size_t>(std::count_if(pixels.begin(), pixels.end(), [c](Color p) { return p.r == c.r && p.g == c.g && p.b == c.b; }));
+    return static_cast<std::size_t>(
+        std::count_if(pixels.begin(), pixels.end(), [c](Color p) { return p.r == c.r && p.g == c.g && p.b == c.b; }));
   }
 };
 
@@ -74,7 +76,8 @@ TEST_F(Pictures, TextTakesTheRoomItSays) {
   int first = 1000, last = -1;
   for (int y = 0; y < image.height; ++y)
     for (int x = 0; x < image.width; ++x)
-      if (image.pixels[static_cast<std::size_t>(y) * 200 + x].r < 128) first = std::min(first, x), last = std::max(last, x);
+      if (image.pixels[static_cast<std::size_t>(y) * 200 + x].r < 128)
+        first = std::min(first, x), last = std::max(last, x);
   EXPECT_NEAR(first, 20, 1.5);
   EXPECT_NEAR(last, 20 + width, 1.5);
 }
@@ -86,7 +89,8 @@ TEST_F(Pictures, CellsByKind) {
   sequence.seq_q = sequence.seq_k = 300;
   patterns::PatternRequest request;
   request.geometry = sequence;
-  LayerSelection selection{patterns::make_mask("local", request, nlohmann::json{{"window", 1}, {"sink_blocks", 0}}), std::nullopt};
+  LayerSelection selection{patterns::make_mask("local", request, nlohmann::json{{"window", 1}, {"sink_blocks", 0}}),
+                           std::nullopt};
   using enum Cell;
   const Panel local = mask_panel(selection, sequence, 0);
   EXPECT_EQ(local.cells[0 * 5 + 0], partial);
@@ -100,8 +104,10 @@ TEST_F(Pictures, CellsByKind) {
   selection.mask.pattern = "halftone";
   selection.mask.parameters = R"({"sink_blocks": 1, "local_blocks": 1})";
   const Panel halftone = mask_panel(selection, sequence, 0);
-  EXPECT_EQ(std::vector<Cell>(halftone.cells.begin() + 10, halftone.cells.end()), (std::vector<Cell>{near, full, full, near, partial}));
-  EXPECT_EQ(std::vector<Cell>(halftone.cells.begin() + 5, halftone.cells.begin() + 10), (std::vector<Cell>{near, near, partial, partial, future}));
+  EXPECT_EQ(std::vector<Cell>(halftone.cells.begin() + 10, halftone.cells.end()),
+            (std::vector<Cell>{near, full, full, near, partial}));
+  EXPECT_EQ(std::vector<Cell>(halftone.cells.begin() + 5, halftone.cells.begin() + 10),
+            (std::vector<Cell>{near, near, partial, partial, future}));
   EXPECT_EQ(halftone.note, "100.0 % kept");
 
   // A landmark shows where its bias is finite and the block is not kept.

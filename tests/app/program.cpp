@@ -72,9 +72,13 @@ io::ActivationsFile CommandTest::activations(std::int64_t seq) {
   io::ActivationsFile file;
   for (const int index : {1, 3}) {
     const auto stream = static_cast<std::uint64_t>(10 * index);
-    file.layers.push_back({index, random_tensor(DType::float32, {1, 4, seq, 32}, stream, 2.0f),
+    file.layers.push_back({index,
+                           random_tensor(DType::float32, {1, 4, seq, 32}, stream, 2.0f),
                            random_tensor(DType::float32, {1, 2, seq, 32}, stream + 1, 2.0f),
-                           random_tensor(DType::float32, {1, 2, seq, 32}, stream + 2), 0.17f, true, {0.5f, 1.0f, 1.5f, 2.0f}});
+                           random_tensor(DType::float32, {1, 2, seq, 32}, stream + 2),
+                           0.17f,
+                           true,
+                           {0.5f, 1.0f, 1.5f, 2.0f}});
   }
   return file;
 }

@@ -20,8 +20,8 @@ struct Outcome {
   std::string out, err;
 };
 
-/// Runs `halftone` with these arguments in `folder`; no file may grow beyond `file_size` bytes. `meanwhile` is called with
-/// the program's process id once it runs.
+/// Runs `halftone` with these arguments in `folder`; no file may grow beyond `file_size` bytes. `meanwhile` is called
+/// with the program's process id once it runs.
 Outcome run_halftone(const std::vector<std::string>& arguments, const std::string& folder = ".",
                      rlim_t file_size = RLIM_INFINITY, const std::function<void(pid_t)>& meanwhile = nullptr);
 
@@ -42,8 +42,8 @@ class CommandTest : public FileTest {
 
   /// Runs and expects a refusal: the exit code, one line on stderr that starts with "halftone: error: " and matches,
   /// and every file in the folder as it was.
-  void expect_refused(const std::vector<std::string>& arguments, int status, const ::testing::Matcher<std::string>& message,
-                      rlim_t file_size = RLIM_INFINITY) const;
+  void expect_refused(const std::vector<std::string>& arguments, int status,
+                      const ::testing::Matcher<std::string>& message, rlim_t file_size = RLIM_INFINITY) const;
 
   /// Contents of every file below the folder, by path; folders have "<folder>".
   std::map<std::string, std::string> everything() const;
