@@ -56,6 +56,7 @@ struct Softmax {
 
   Softmax() = default;
   __device__ explicit Softmax(float scale) : scale_log2(scale) {}
+  __device__ void restart() { *this = Softmax(scale_log2); }
 
   /// Scores become weights. True, with the factors to apply to earlier output, when this warp's reference points moved.
   template <int kCount>
@@ -98,7 +99,7 @@ struct Softmax {
   }
 
   /// Sums over the row, takes in the sink; returns the factor for the output, and LSE and far mass.
-  __device__ float finish(int r, const float* sink, float& lse, float& far_mass) {
+  __device__ float finish(int r, const float* sink, float& lse, float& far_mass) const {
     constexpr float kLn2 = 0.693147180559945f, kLog2E = 1.44269504088896f;
     float total = quad_sum(sum[r]);
     float reference = maximum[r] == -INFINITY ? 0.0f : maximum[r] * scale_log2, grow = 1.0f;
@@ -111,10 +112,10 @@ struct Softmax {
       total = total * grow + exp2_fast(logit - reference);
     }
     const bool empty = total == 0.0f;
-    lse = empty ? -INFINITY : (reference + log2f(total)) * kLn2;
+    lse = empty ? -INFINITY : (reference + __log2f(total)) * kLn2;
     far_mass = 0.0f;
-    if constexpr (kLandmarks) far_mass = empty ? 0.0f : quad_sum(far[r]) * grow / total;
-    return empty ? 0.0f : grow / total;
+    if constexpr (kLandmarks) far_mass = empty ? 0.0f : quad_sum(far[r]) * __fdividef(grow, total);
+    return empty ? 0.0f : __fdividef(grow, total);
   }
 };
 

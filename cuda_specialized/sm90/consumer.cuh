@@ -22,20 +22,61 @@ class Consumer {
       : args_(args), p_(args.params), s_(shared), group_(group), lane_(static_cast<int>(threadIdx.x) % 32),
         row_in_tile_(group * 64 + static_cast<int>(threadIdx.x) % 128 / 32 * 16 + lane_ / 4) {}
 
-  /// One stream of steps over all rows: the first scores of a row are issued together with the last output product of
-  /// the row before, so that rows of few steps keep the tensor cores as busy as long ones.
+  /// One stream of steps over all rows. Every turn starts the next step's scores - at a row's end those of the next row -
+  /// and this step's output product; the next step's softmax runs under the latter. So rows of few steps keep the tensor
+  /// cores as busy as long ones.
   __device__ void run() {
     if (group_ == 1) named_arrive(turn_barrier(0), 256);  // the first turn is warpgroup 0's
-    int steps = next_row();
-    if (steps == 0) return;
-    float s[kScores], o[kOutputs];
-    wait_scores_input();
+    int left = next_row();  // steps of the row that still need their output product
+    if (left == 0) return;
+    float s[kScores], o[kOutputs], shrink[2];
+    std::uint32_t w[kScores / 8][4];
+    Softmax<kLandmarks> softmax(p_.scale * 1.44269504f);
+    wait_query();
+    wait_key();
     begin_turn();
     issue_scores(s);
     end_turn();
     wgmma_wait<0>();
     pin(s);
-    while (steps > 0) steps = attend(steps, s, o);
+    weigh(s, step_flags(), softmax, shrink);
+    to_weights(s, w);
+    for (bool first = true, more = true; more;) {
+      const Work& row = work();
+      const int query_stage = q_.index, work_stage = work_.index;
+      const bool ends_row = --left == 0;
+      if (ends_row || !first) release_stored_query();
+      if (ends_row) {
+        if constexpr (!kStageOutput) release_query(query_stage);
+        left = move_to_next_row();
+        more = left > 0;
+      }
+      if (more) wait_key();
+      begin_turn();
+      issue_scores(s);  // after the last row of stale tiles, unused: a condition here would serialise the products
+      s_.v_full[v_.index].wait(v_.phase);
+      issue_output(o, w, !first);
+      end_turn();
+      const Flags flags = step_flags();
+      wgmma_wait<1>();
+      pin(s);
+      const Softmax<kLandmarks> before = softmax;
+      if (ends_row) softmax.restart();
+      const bool moved = more && weigh(s, flags, softmax, shrink);
+      pin(s);  // the exponentials before the wait
+      wgmma_wait<0>();
+      pin(o);
+      release_value();
+      if (ends_row) {
+        store(o, before, row, query_stage);
+        release(s_.work_empty[work_stage]);
+      } else if (moved) {
+#pragma unroll
+        for (int i = 0; i < kOutputs; ++i) o[i] *= shrink[row_of(i)];
+      }
+      to_weights(s, w);
+      first = ends_row;
+    }
     finish_stores();
   }
 
@@ -52,13 +93,12 @@ class Consumer {
 
   /// Starts scores = Q K^T with the tile at the K ring's place.
   __device__ void issue_scores(float (&s)[kScores]) {
-    const Operand<kGroupOfEight, 16> q(s_.q[q_.index] + group_ * 64 * 128), k(s_.k[k_.index]);
     pin(s);
     wgmma_fence();
 #pragma unroll
     for (int step = 0; step < Config::kDim / 16; ++step) {
       const int chunk = step / 4, inside = step % 4 * 32;  // 16 elements are 32 bytes of a 128-byte row
-      wgmma_shared<Element>(s, q.at(chunk * Config::kBlockM * 128 + inside), k.at(chunk * Config::kBlockN * 128 + inside),
+      wgmma_shared<Element>(s, query_.at(chunk * Config::kBlockM * 128 + inside), key_.at(chunk * Config::kBlockN * 128 + inside),
                             step > 0);
     }
     wgmma_commit();
@@ -66,12 +106,11 @@ class Consumer {
 
   /// Starts output += weights V with the tile at the V ring's place.
   __device__ void issue_output(float (&o)[kOutputs], const std::uint32_t (&w)[kScores / 8][4], bool accumulate) {
-    const Operand<kGroupOfEight, Config::kBlockN * 128> v(s_.v[v_.index]);
     pin(o);
     wgmma_fence();
 #pragma unroll
     for (int step = 0; step < Config::kBlockN / 16; ++step)
-      wgmma_registers<Element>(o, w[step], v.at(step * 16 * 128), accumulate || step > 0);
+      wgmma_registers<Element>(o, w[step], value_.at(step * 16 * 128), accumulate || step > 0);
     wgmma_commit();
   }
 
@@ -89,87 +128,60 @@ class Consumer {
   }
   __device__ const Work& work() const { return s_.work[work_.index]; }
 
-  __device__ void wait_scores_input() {
-    s_.q_full[q_.index].wait(q_.phase);
-    wait_key();
-  }
-  __device__ void wait_key() {
-    s_.k_full[k_.index].wait(k_.phase);
-#pragma unroll
-    for (int half = 0; half < Config::kHalves; ++half) flags_[half] = s_.step[k_.index].half[half].flags;
-  }
-
-  /// With the scores of the row's first step in `s`: attends the row, stores it, and moves on to the next one with the
-  /// scores of its first step in `s`. Returns the next row's steps.
-  __device__ int attend(int steps, float (&s)[kScores], float (&o)[kOutputs]) {
-    const Work& at = work();
-    Softmax<kLandmarks> softmax(p_.scale * 1.44269504f);
-    float shrink[2];
-    std::uint32_t w[kScores / 8][4];
-    bool landmarks = adjust(s, at);
-    release_key();
-    softmax.update(s, landmarks, shrink);
-    to_weights(s, w);
-    release_stored_query();
-    for (int step = 1; step < steps; ++step) {
-      wait_key();
-      begin_turn();
-      issue_scores(s);
-      s_.v_full[v_.index].wait(v_.phase);
-      issue_output(o, w, step > 1);
-      end_turn();
-      wgmma_wait<1>();
-      pin(s);
-      landmarks = adjust(s, at);
-      release_key();
-      const bool moved = softmax.update(s, landmarks, shrink);
-      wgmma_wait<0>();
-      pin(o);
-      release_value();
-      if (moved) {
-#pragma unroll
-        for (int i = 0; i < kOutputs; ++i) o[i] *= shrink[row_of(i)];
-      }
-      to_weights(s, w);
-    }
-    const int query_stage = q_.index;
-    if constexpr (!kStageOutput) release_query(query_stage);
+  __device__ int move_to_next_row() {
     q_.advance();
-    RingPlace<Config::kWorks> done = work_;
+    query_ = query_operand();
     work_.advance();
-    const int next = next_row();
-    if (next > 0) wait_scores_input();
-    s_.v_full[v_.index].wait(v_.phase);
-    begin_turn();
-    issue_scores(s);  // after the last row of stale tiles, unused: a condition here would serialise the products
-    issue_output(o, w, steps > 1);
-    end_turn();
-    wgmma_wait<0>();
-    pin(s);
-    pin(o);
-    release_value();
-    store(o, softmax, at, query_stage);
-    release(s_.work_empty[done.index]);
-    return next;
+    const int steps = next_row();
+    if (steps > 0) wait_query();
+    return steps;
   }
 
-  __device__ void release_key() {
+  __device__ void wait_query() { s_.q_full[q_.index].wait(q_.phase); }
+  __device__ void wait_key() { s_.k_full[k_.index].wait(k_.phase); }
+
+  /// Operands are made as soon as their place is known, so that nothing comes between the turn and its products.
+  using QueryOperand = Operand<kGroupOfEight, 16>;
+  using KeyOperand = Operand<kGroupOfEight, 16>;
+  using ValueOperand = Operand<kGroupOfEight, Config::kBlockN * 128>;
+  __device__ QueryOperand query_operand() const { return QueryOperand(s_.q[q_.index] + group_ * 64 * 128); }
+
+  /// Of a step's halves.
+  struct Flags {
+    std::int32_t half[Config::kHalves];
+  };
+
+  /// Scores become weights, by the rules of the step at the K ring's place, which is given back.
+  /// True, with the factors for the output so far, when the softmax's reference points moved.
+  __device__ bool weigh(float (&s)[kScores], const Flags& flags, Softmax<kLandmarks>& softmax, float (&shrink)[2]) {
+    const bool landmarks = adjust(s, flags, work());
     release(s_.k_empty[k_.index]);
     k_.advance();
+    key_ = KeyOperand(s_.k[k_.index]);
+    return softmax.update(s, landmarks, shrink);
   }
 
   __device__ void release_value() {
     release(s_.v_empty[v_.index]);
     v_.advance();
+    value_ = ValueOperand(s_.v[v_.index]);
+  }
+
+  /// Those of the step at the K ring's place.
+  __device__ Flags step_flags() const {
+    Flags flags;
+#pragma unroll
+    for (int half = 0; half < Config::kHalves; ++half) flags.half[half] = s_.step[k_.index].half[half].flags;
+    return flags;
   }
 
   /// Applies the step's rules to the scores; true when its columns are landmarks.
-  __device__ bool adjust(float (&s)[kScores], const Work& at) {
+  __device__ bool adjust(float (&s)[kScores], const Flags& step_flags, const Work& at) {
     const Step& step = s_.step[k_.index];
     bool landmarks = false;
 #pragma unroll
     for (int half = 0; half < Config::kHalves; ++half) {
-      const std::int32_t flags = flags_[half];
+      const std::int32_t flags = step_flags.half[half];
       if (flags == 0) continue;
       if constexpr (kLandmarks) {
         if (flags & kStepLandmark) {
@@ -185,7 +197,7 @@ class Consumer {
 
   /// Divides by the sums and stores the row. Whole tiles go through shared memory, where the row's queries were, and
   /// the copy engine; tiles that end inside a packed batch are written directly.
-  __device__ void store(const float (&o)[kOutputs], Softmax<kLandmarks>& softmax, const Work& at, int query_stage) {
+  __device__ void store(const float (&o)[kOutputs], const Softmax<kLandmarks>& softmax, const Work& at, int query_stage) {
     float factor[2];
     const float* sink = p_.sink ? p_.sink + at.head : nullptr;
 #pragma unroll
@@ -208,16 +220,17 @@ class Consumer {
 
   __device__ void store_tile(const float (&o)[kOutputs], const float (&factor)[2], const Work& at, int query_stage) {
     std::uint8_t* tile = s_.q[query_stage] + group_ * 64 * 128;
-    const int row = opaque(row_in_tile_) - group_ * 64;
+    // Lane l addresses row l % 8 of the l / 8-th 8 x 8 matrix of a store: rows 0 and 8 of two neighbouring columns.
+    const int row = opaque(static_cast<int>(threadIdx.x) % 128 / 32 * 16 + lane_ % 16);
 #pragma unroll
-    for (int j = 0; j < Config::kDim / 8; ++j)
+    for (int j = 0; j < Config::kDim / 8; j += 2) {
+      const int piece = (j % 8 + lane_ / 16) ^ row % 8;  // the 128-byte swizzle
+      std::uint32_t pairs[4];
 #pragma unroll
-      for (int r = 0; r < 2; ++r) {
-        const int piece = j % 8 ^ row % 8;  // the 128-byte swizzle
-        const std::uint32_t pair = pack_pair<Element>(o[j * 4 + r * 2] * factor[r], o[j * 4 + r * 2 + 1] * factor[r]);
-        *reinterpret_cast<std::uint32_t*>(tile + j / 8 * Config::kBlockM * 128 + (row + 8 * r) * 128 + piece * 16 + lane_ % 4 * 4) =
-            pair;
-      }
+      for (int m = 0; m < 4; ++m)
+        pairs[m] = pack_pair<Element>(o[j * 4 + m * 2] * factor[m % 2], o[j * 4 + m * 2 + 1] * factor[m % 2]);
+      store_matrices(tile + j / 8 * Config::kBlockM * 128 + row * 128 + piece * 16, pairs);
+    }
     fence_shared_for_copies();
     named_sync(store_barrier(), 128);
     if (is_leader()) {
@@ -260,12 +273,14 @@ class Consumer {
   const AttentionParams& p_;
   Shared& s_;
   int group_, lane_, row_in_tile_;
-  std::int32_t flags_[Config::kHalves];  ///< of the step whose scores come next
   int stored_query_ = -1;  ///< query stage whose memory the copy engine still reads
   RingPlace<Config::kQueryStages> q_;
   RingPlace<Config::kKeyStages> k_;
   RingPlace<Config::kValueStages> v_;
   RingPlace<Config::kWorks> work_;
+  QueryOperand query_{query_operand()};
+  KeyOperand key_{s_.k[0]};
+  ValueOperand value_{s_.v[0]};
 };
 
 }  // namespace halftone::cuda::sm90

@@ -9,10 +9,8 @@ namespace halftone::cuda::sm90 {
 
 template <class Config, class Element, bool kLandmarks>
 __global__ void __launch_bounds__(Config::kThreads, 1) forward_kernel(const __grid_constant__ ForwardArgs args) {
-  extern __shared__ std::uint8_t raw[];
-  using Shared = SharedStorage<Config>;
-  Shared& shared = *reinterpret_cast<Shared*>((reinterpret_cast<std::uintptr_t>(raw) + 1023) / 1024 * 1024);
-  __builtin_assume(__isShared(&shared));  // lets the compiler use shared-memory loads
+  extern __shared__ __align__(1024) std::uint8_t raw[];  // the 128-byte swizzle repeats every 1,024 bytes
+  auto& shared = *reinterpret_cast<SharedStorage<Config>*>(raw);
   constexpr int kConsumerWarps = Config::kConsumers * 4;
   if (threadIdx.x == 0) {
     for (Barrier& b : shared.q_full) b.init(1);
@@ -40,7 +38,7 @@ __global__ void __launch_bounds__(Config::kThreads, 1) forward_kernel(const __gr
 
 template <class Config>
 constexpr std::size_t forward_shared_bytes() {
-  return sizeof(SharedStorage<Config>) + 1024;
+  return sizeof(SharedStorage<Config>);
 }
 
 }  // namespace halftone::cuda::sm90
