@@ -1,10 +1,12 @@
-// Generating masks: every pattern, causal, one head of dim 128, at 10 % density from 8,192 tokens on and at as many blocks
-// per row below (where 10 % is less than what some patterns always keep); data-dependent ones read random activations.
+// Generating masks: every pattern, causal, one head of dim 128, at 10 % density from 8,192 tokens on and at as many
+// blocks per row below (where 10 % is less than what some patterns always keep), or as near as the pattern gets;
+// data-dependent ones read random activations.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <string>
 
+#include "halftone/patterns/density.hpp"
 #include "halftone/patterns/pattern.hpp"
 #include "harness.hpp"
 #include "workload.hpp"
@@ -20,6 +22,11 @@ void generate(benchmark::State& state, const patterns::PatternInfo* pattern) {
   request.k = &work.k;
   const std::string name(pattern->name);
   if (name != "dense" && name != "causal") request.density = std::clamp(819.2 / static_cast<double>(state.range(0)), 0.1, 0.8);
+  try {
+    patterns::make_mask(name, request);
+  } catch (const patterns::UnreachableDensity& range) {
+    request.density = std::clamp(request.density, range.least, range.most);
+  }
   std::int64_t kept = 0;
   double density = 0.0;
   for (auto _ : state) {

@@ -25,7 +25,7 @@ struct Split {
 };
 
 BlockMask make_bigbird(const PatternRequest& request, const nlohmann::json& values) {
-  RuleCall call(bigbird_pattern, request, values, true);
+  RuleCall call(bigbird_pattern, request, values, Lists::by_head);
   Parameters& parameters = call.parameters;
   if (!call.causal()) parameters.set_default("window", 2);
   parameters.set_default("seed", request.seed);

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "halftone/core/error.hpp"
-
 namespace halftone::patterns {
 namespace {
 
@@ -14,14 +12,15 @@ struct Point {
   double budget, kept;
 };
 
-[[noreturn]] void reject(std::string_view pattern, double density, double least, double most) {
-  throw InvalidArgument("density", fmt::format("{}", density),
-                        least == most
-                            ? fmt::format("{:.4f}, the only one pattern {} has here", least, pattern)
-                            : fmt::format("{:.4f} to {:.4f}, what pattern {} can reach here", least, most, pattern));
-}
-
 }  // namespace
+
+UnreachableDensity::UnreachableDensity(std::string_view pattern, double density, double least, double most)
+    : InvalidArgument("density", fmt::format("{}", density),
+                      least == most
+                          ? fmt::format("{:.4f}, the only one pattern {} has here", least, pattern)
+                          : fmt::format("{:.4f} to {:.4f}, what pattern {} can reach here", least, most, pattern)),
+      least(least),
+      most(most) {}
 
 double solve_budget(std::string_view pattern, double density, std::int64_t visible, double low, double high,
                     const std::function<std::int64_t(double)>& kept) {
@@ -30,7 +29,7 @@ double solve_budget(std::string_view pattern, double density, std::int64_t visib
   const auto miss = [&](const Point& p) { return std::abs(p.kept - target); };
   Point below = at(low), above = at(high);
   if (target < below.kept - kDensityTolerance * all || target > above.kept + kDensityTolerance * all)
-    reject(pattern, density, below.kept / all, above.kept / all);
+    throw UnreachableDensity(pattern, density, below.kept / all, above.kept / all);
 
   Point best = miss(below) <= miss(above) ? below : above;
   const double enough = std::max(0.5, 1e-4 * all);
@@ -58,7 +57,7 @@ std::int64_t solve_integer(double target, std::int64_t low, std::int64_t high,
 
 void require_density(std::string_view pattern, double density, const BlockMask& mask) {
   if (density > 0.0 && std::abs(mask.density() - density) > kDensityTolerance)
-    reject(pattern, density, mask.density(), mask.density());
+    throw UnreachableDensity(pattern, density, mask.density(), mask.density());
 }
 
 }  // namespace halftone::patterns

@@ -8,11 +8,17 @@ namespace halftone::patterns {
 extern const PatternInfo dense_pattern;
 extern const PatternInfo causal_pattern;
 extern const PatternInfo local_pattern;
+extern const PatternInfo dilated_pattern;
 extern const PatternInfo strided_pattern;
 extern const PatternInfo fixed_pattern;
+extern const PatternInfo hierarchical_pattern;
 extern const PatternInfo longformer_pattern;
+extern const PatternInfo landmark_pattern;
 extern const PatternInfo bigbird_pattern;
 extern const PatternInfo mean_topk_pattern;
 extern const PatternInfo halftone_pattern;
+extern const PatternInfo union_pattern;
+extern const PatternInfo intersection_pattern;
+extern const PatternInfo per_head_pattern;
 
 }  // namespace halftone::patterns

@@ -15,18 +15,9 @@ constexpr ParameterInfo kParameters[] = {
 BlockMask make_fixed(const PatternRequest& request, const nlohmann::json& values) {
   RuleCall call(fixed_pattern, request, values);
   const DitherScale scale{call.grid.block_units()};
-  const std::int64_t sink = call.block_length("sink_blocks"), whole = call.grid.key_units();
+  const std::int64_t sink = call.block_length("sink_blocks");
   const auto rule = [&](double summary, std::int64_t stride) { return FixedRule{stride, scale.count(summary), sink}; };
-  std::int64_t stride = 0;
-  if (call.density > 0.0 && !call.parameters.given("stride")) {
-    // The diagonal and the sink are due in any case; the segments may spend half of what is left.
-    const auto kept = [&](std::int64_t s) { return call.kept(rule(0.0, s)); };
-    const double due = static_cast<double>(kept(1)), all = static_cast<double>(call.visible());
-    stride = solve_integer((due + call.density * all) / 2.0, 1, whole, kept);
-    call.parameters.record("stride", stride);
-  } else {
-    stride = call.whole_length("stride");
-  }
+  const std::int64_t stride = call.stride([&](std::int64_t s) { return rule(0.0, s); });
   const double summary = call.budget("summary", scale, [&](double s) { return rule(s, stride); });
   return call.mask(rule(summary, stride));
 }

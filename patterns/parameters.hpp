@@ -21,6 +21,8 @@ class Parameters {
   Parameters(const PatternInfo& pattern, const nlohmann::json& values);
 
   bool given(std::string_view name) const;
+  /// As given, or the default.
+  nlohmann::json value(std::string_view name) const;
   /// `default_scale` multiplies the table's default, for lengths counted in another unit.
   std::int64_t integer(std::string_view name, std::int64_t least, std::int64_t default_scale = 1);
   double real(std::string_view name, double least, double most, std::int64_t default_scale = 1);
@@ -41,7 +43,6 @@ class Parameters {
   BlockMask label(BlockMask mask) const;
 
  private:
-  nlohmann::json value(std::string_view name) const;
   nlohmann::json number(std::string_view name, std::int64_t default_scale) const;
 
   const PatternInfo& pattern_;

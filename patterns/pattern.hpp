@@ -22,8 +22,12 @@ struct PatternRequest {
   std::uint64_t seed = 0;     ///< for random patterns
 };
 
+/// A parameter of a pattern. The description of one that decides the density, and is solved for where one is wanted,
+/// begins with "budget".
 struct ParameterInfo {
   std::string_view name, default_value, description;
+
+  constexpr bool is_budget() const { return description.starts_with("budget"); }
 };
 
 /// One generator of block masks.

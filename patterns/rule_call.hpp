@@ -1,6 +1,7 @@
 // One call of a rule pattern: its grid, its parameters and the budget that meets a density.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 
 #include "halftone/patterns/density.hpp"
@@ -14,17 +15,23 @@ inline constexpr ParameterInfo kGranularity = {
     "block: the rule decides on whole key blocks; element: on single keys, blocks are cut by flags or bits"};
 inline constexpr ParameterInfo kSinkBlocks = {"sink_blocks", "1", "leading key blocks that every query sees"};
 
+/// Which heads and sequences a list of blocks serves. Sequences of a packed batch have lists of their own in any case.
+enum class Lists {
+  shared,               ///< all of them
+  by_head,              ///< one head, of every sequence
+  by_head_and_sequence  ///< one head of one sequence
+};
+
 struct RuleCall {
   Parameters parameters;
   double density;
   RuleGrid grid;
 
-  /// One list serves all heads unless `by_head`, and the whole batch unless it is packed.
   RuleCall(const PatternInfo& pattern, const PatternRequest& request, const nlohmann::json& values,
-           bool by_head = false)
+           Lists lists = Lists::shared)
       : parameters(pattern, values), density(request.density), grid{request.geometry} {
-    if (!by_head) grid.geometry.heads = 1;
-    if (!grid.geometry.cu_seqlens_q) grid.geometry.batch = 1;
+    if (lists == Lists::shared) grid.geometry.heads = 1;
+    if (lists != Lists::by_head_and_sequence && !grid.geometry.cu_seqlens_q) grid.geometry.batch = 1;
     grid.unit = parameters.choice("granularity", {"block", "element"}) == "element" ? 1 : grid.geometry.block_k;
   }
 
@@ -64,6 +71,21 @@ struct RuleCall {
         scale.value(solve(grid.geometry.blocks(), [&](double steps) { return make_rule(scale.value(steps)); }));
     parameters.record(name, value);
     return value;
+  }
+
+  /// The distance between a rule's columns: parameter `stride` as given. Where a density is wanted and no stride given,
+  /// the diagonal and the sink are due in any case, and the columns may spend half of what is left;
+  /// make_rule(stride) is the rule of those parts alone.
+  template <class MakeRule>
+  std::int64_t stride(const MakeRule& make_rule) {
+    if (density == 0.0 || parameters.given("stride")) return whole_length("stride");
+    const auto kept_at = [&](std::int64_t stride) { return kept(make_rule(stride)); };
+    const std::int64_t most = grid.key_units();
+    const auto due = static_cast<double>(std::min(kept_at(1), kept_at(most)));
+    const double target = (due + density * static_cast<double>(visible())) / 2.0;
+    const std::int64_t stride = solve_integer(target, 1, most, kept_at);
+    parameters.record("stride", stride);
+    return stride;
   }
 
   template <class Rule>

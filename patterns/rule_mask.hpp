@@ -1,6 +1,7 @@
 // Masks from rules, at two granularities.
 #pragma once
 
+#include "halftone/patterns/block_pairs.hpp"
 #include "halftone/patterns/mask_builder.hpp"
 #include "halftone/patterns/rule.hpp"
 
@@ -45,26 +46,12 @@ struct RuleSelector {
   }
 
   HALFTONE_FUNCTION Cover element_cover(const RowIndex& row, std::int64_t block) const {
-    const MaskGeometry& g = grid.geometry;
-    Span rows = tile_positions(g, row.batch, row.tile), keys{block * g.block_k, (block + 1) * g.block_k - 1};
-    if (keys.last >= g.len_k(row.batch)) keys.last = g.len_k(row.batch) - 1;
-    if (g.causal && rows.first < keys.first) rows.first = keys.first;
-    if (g.causal && keys.last > rows.last) keys.last = rows.last;
-    if constexpr (requires { rule.cover(row.head, rows, keys, columns(row)); }) {
-      const Cover cover = rule.cover(row.head, rows, keys, columns(row));
+    const BlockPairs pairs(grid.geometry, row, block);
+    if constexpr (requires { rule.cover(row.head, pairs.rows, pairs.keys, columns(row)); }) {
+      const Cover cover = rule.cover(row.head, pairs.rows, pairs.keys, columns(row));
       if (cover != Cover::some) return cover;
     }
-    bool any = false, every = true;
-    for (std::int64_t i = rows.first; i <= rows.last; ++i) {
-      const std::int64_t end = g.causal && i < keys.last ? i : keys.last;
-      for (std::int64_t j = keys.first; j <= end; ++j) {
-        const bool ok = rule.allowed(row.head, i, j, columns(row));
-        any |= ok;
-        every &= ok;
-        if (any && !every) return Cover::some;
-      }
-    }
-    return every ? Cover::all : Cover::none;
+    return pairs.cover([&](std::int64_t i, std::int64_t j) { return rule.allowed(row.head, i, j, columns(row)); });
   }
 };
 

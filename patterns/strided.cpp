@@ -15,20 +15,11 @@ constexpr ParameterInfo kParameters[] = {
 BlockMask make_strided(const PatternRequest& request, const nlohmann::json& values) {
   RuleCall call(strided_pattern, request, values);
   const DitherScale scale = call.window_scale();
-  const std::int64_t sink = call.block_length("sink_blocks"), no_stride = call.grid.key_units();
+  const std::int64_t sink = call.block_length("sink_blocks");
   const auto rule = [&](double window, std::int64_t stride) {
     return StridedRule{{scale.count(window), sink, call.causal()}, stride};
   };
-  std::int64_t stride = 0;
-  if (call.density > 0.0 && !call.parameters.given("stride")) {
-    // The diagonal and the sink are due in any case; the columns may spend half of what is left.
-    const auto kept = [&](std::int64_t s) { return call.kept(rule(1.0, s)); };
-    const double due = static_cast<double>(kept(no_stride)), all = static_cast<double>(call.visible());
-    stride = solve_integer((due + call.density * all) / 2.0, 1, no_stride, kept);
-    call.parameters.record("stride", stride);
-  } else {
-    stride = call.whole_length("stride");
-  }
+  const std::int64_t stride = call.stride([&](std::int64_t s) { return rule(1.0, s); });
   const double window = call.budget("window", scale, [&](double w) { return rule(w, stride); });
   return call.mask(rule(window, stride));
 }

@@ -20,11 +20,11 @@ constexpr std::array kDTypes{DType::float32, DType::float16, DType::bfloat16};
 void print_patterns() {
   fmt::print("Patterns\n");
   for (const patterns::PatternInfo& info : patterns::pattern_table()) {
-    fmt::print("  {:<12}{}\n", info.name, info.summary);
-    fmt::print("  {:<12}source: {}\n", "", info.source);
-    fmt::print("  {:<12}cost: {}{}\n", "", info.complexity, info.needs_activations ? "; looks at the activations" : "");
+    fmt::print("  {:<18}{}\n", info.name, info.summary);
+    fmt::print("  {:<18}source: {}\n", "", info.source);
+    fmt::print("  {:<18}cost: {}{}\n", "", info.complexity, info.needs_activations ? "; looks at the activations" : "");
     for (const patterns::ParameterInfo& parameter : info.parameters)
-      fmt::print("  {:<12}  {} = {}: {}\n", "", parameter.name, parameter.default_value, parameter.description);
+      fmt::print("  {:<18}  {} = {}: {}\n", "", parameter.name, parameter.default_value, parameter.description);
   }
 }
 

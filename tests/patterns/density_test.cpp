@@ -82,7 +82,8 @@ TEST_P(Density, UnreachableNamesTheRange) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Patterns, Density,
-                         ::testing::Values("local", "strided", "fixed", "longformer", "bigbird", "mean_topk"));
+                         ::testing::Values("local", "strided", "fixed", "longformer", "landmark", "bigbird",
+                                           "mean_topk", "union"));
 
 TEST(ElementDensity, IsMet) {
   const TestGeometry test = padded("", true, {3000, 3000}, 128, 64);
@@ -93,6 +94,26 @@ TEST(ElementDensity, IsMet) {
           patterns::make_mask(pattern, Request(test, wanted), json::parse(R"({"granularity": "element"})"));
       EXPECT_NEAR(mask.density(), wanted, 0.002) << mask.parameters;
     }
+}
+
+// Its levels alone keep 22 % of the shortest of these sequences.
+TEST(HierarchicalDensity, IsMet) {
+  for (const TestGeometry& test : large_geometries())
+    for (const double wanted : {0.25, 0.5, 0.93, 1.0})
+      EXPECT_NEAR(patterns::make_mask("hierarchical", Request(test, wanted)).density(), wanted, 0.002) << test.name;
+}
+
+// A window with gaps never holds more than one block in `dilation` beyond the sink.
+TEST(DilatedDensity, EndsWhereTheWindowDoes) {
+  for (const TestGeometry& test : large_geometries()) {
+    const BlockMask mask = patterns::make_mask("dilated", Request(test, 0.2), json{{"dilation", 3}});
+    EXPECT_NEAR(mask.density(), 0.2, 0.002) << test.name << mask.parameters;
+    EXPECT_NEAR(patterns::make_mask("dilated", Request(test, 1.0), json{{"dilation", 1}}).density(), 1.0, 0.002);
+  }
+  const std::string message = message_of<InvalidArgument>([&] {
+    patterns::make_mask("dilated", Request(large_geometries().at(1), 0.9), json{{"dilation", 4}});
+  });
+  EXPECT_NE(message.find("density: got 0.9, expected 0."), std::string::npos) << message;
 }
 
 // What a tight budget is spent on: a random column per row survives, the window shrinks.

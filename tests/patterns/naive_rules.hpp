@@ -47,6 +47,21 @@ inline NaiveRule naive_rule(const std::string& pattern, const nlohmann::json& p,
     return [=, stride = p.at("stride").get<long>()](long, long i, long j, long) {
       return j < leading || std::labs(i - j) < window(i) || std::labs(i - j) % stride == 0;
     };
+  if (pattern == "dilated")
+    return [=, dilation = p.at("dilation").get<long>()](long, long i, long j, long) {
+      return j < leading || (std::labs(i - j) % dilation == 0 && std::labs(i - j) / dilation < window(i));
+    };
+  if (pattern == "landmark")
+    return [=, stride = p.at("stride").get<long>()](long, long i, long j, long) {
+      return j < leading || std::labs(i - j) < window(i) || (j + 1) % stride == 0;
+    };
+  if (pattern == "hierarchical")
+    return [=](long, long i, long j, long) {
+      const long distance = std::labs(i - j);
+      if (j < leading || distance < window(i)) return true;
+      const long level = 1 + static_cast<long>(std::floor(std::log2(static_cast<double>(distance) / window(i))));
+      return (j + 1) % (1L << level) == 0;
+    };
   if (pattern == "fixed")
     return
         [=, stride = p.at("stride").get<long>(), summary = p.at("summary").get<double>()](long, long i, long j, long) {

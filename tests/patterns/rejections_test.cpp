@@ -29,8 +29,8 @@ std::string refusal(const char* pattern, const patterns::PatternRequest& request
 
 TEST(PatternRejects, UnknownPattern) {
   EXPECT_EQ(refusal("locla", good_request()),
-            "pattern: got locla, expected one of dense, causal, local, strided, fixed, longformer, bigbird, mean_topk, "
-            "halftone");
+            "pattern: got locla, expected one of dense, causal, local, dilated, strided, fixed, hierarchical, "
+            "longformer, landmark, bigbird, mean_topk, halftone, union, intersection, per_head");
 }
 
 TEST(PatternRejects, Density) {
@@ -74,6 +74,33 @@ TEST(PatternRejects, Parameters) {
     EXPECT_EQ(refusal("bigbird", request, (R"({"seed": )" + std::string(bad) + "}").c_str()),
               "parameter seed of pattern bigbird: got " + json::parse(bad).dump() +
                   ", expected a whole number from 0 to 2^64 - 1");
+}
+
+TEST(PatternRejects, Compositions) {
+  patterns::PatternRequest request = good_request();
+  const std::string list = R"(, expected a list of objects like {"name": "local", "window": 4})";
+  EXPECT_EQ(refusal("union", request, R"({"patterns": []})"), "parameter patterns of pattern union: got []" + list);
+  EXPECT_EQ(refusal("union", request, R"({"patterns": "local"})"),
+            "parameter patterns of pattern union: got \"local\"" + list);
+  EXPECT_EQ(refusal("intersection", request, R"({"patterns": [{"window": 3}]})"),
+            "parameter patterns of pattern intersection: got {\"window\":3}" + list);
+  EXPECT_EQ(
+      refusal("union", request, R"({"patterns": [{"name": "local", "density": 0}]})"),
+      "parameter patterns of pattern union: got {\"density\":0,\"name\":\"local\"}, expected a density in (0, 1]");
+  EXPECT_EQ(refusal("union", request, R"({"patterns": [{"name": "local", "windows": 4}]})"),
+            "parameter of pattern local: got windows, expected one of granularity, window, sink_blocks");
+  EXPECT_EQ(refusal("union", request, R"({"patterns": [{"name": "local", "density": 0.001}]})").substr(0, 39),
+            "density: got 0.001, expected 0.3194 to ");
+  EXPECT_EQ(refusal("union", request, R"({"patterns": [{"name": "mean_topk"}]})"),
+            "activations of pattern mean_topk: got none, expected queries and keys");
+  for (const char* heads : {R"([0])", R"([0,2])", R"([0,-1])", R"([0,0.5])", R"("round")", R"(1)"})
+    EXPECT_EQ(refusal("per_head", request, (R"({"heads": )" + std::string(heads) + "}").c_str()),
+              "parameter heads of pattern per_head: got " + std::string(heads) +
+                  ", expected cyclic, or 2 numbers from 0 to 1");
+  request.density = 0.5;
+  EXPECT_EQ(
+      refusal("union", request, R"({"patterns": [{"name": "local", "window": 1, "sink_blocks": 0}]})").substr(0, 25),
+      "density: got 0.5, expecte");
 }
 
 TEST(PatternRejects, Geometry) {

@@ -56,8 +56,9 @@ TEST(PatternTable, DescribesEveryPatternOnce) {
       EXPECT_FALSE(p.description.empty()) << info.name << " " << p.name;
     }
   }
-  EXPECT_EQ(names, (std::set<std::string_view>{"dense", "causal", "local", "strided", "fixed", "longformer", "bigbird",
-                                               "mean_topk", "halftone"}));
+  EXPECT_EQ(names, (std::set<std::string_view>{"dense", "causal", "local", "dilated", "strided", "fixed",
+                                               "hierarchical", "longformer", "landmark", "bigbird", "mean_topk",
+                                               "halftone", "union", "intersection", "per_head"}));
 }
 
 class AllPatterns : public ::testing::TestWithParam<const char*> {
@@ -107,8 +108,9 @@ TEST_P(AllPatterns, RecordEveryParameterAndUseTheTablesDefaults) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Patterns, AllPatterns,
-                         ::testing::Values("dense", "causal", "local", "strided", "fixed", "longformer", "bigbird",
-                                           "mean_topk", "halftone"));
+                         ::testing::Values("dense", "causal", "local", "dilated", "strided", "fixed", "hierarchical",
+                                           "longformer", "landmark", "bigbird", "mean_topk", "halftone", "union",
+                                           "intersection", "per_head"));
 
 TEST(HalftoneEntry, IsTheHalftonePatternOfOneLayer) {
   const TestGeometry test = padded("", true, {2000, 2000}, 128, 64);
