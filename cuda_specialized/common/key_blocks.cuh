@@ -57,12 +57,6 @@ __device__ inline KeyBlock key_block(const AttentionParams& p, const RowPlace& a
   return {block * 64, flags, bits};
 }
 
-/// A window's reach in 32 bits, which is as good as unbounded.
-__device__ inline std::int32_t reach(std::int64_t keys) {
-  constexpr std::int64_t kFar = std::int64_t{1} << 30;
-  return static_cast<std::int32_t>(max(min(keys, kFar), -kFar));
-}
-
 /// Which columns of a block count for a query: bit j is key block.first + j.
 __device__ inline std::uint64_t counted_columns(const AttentionParams& p, const RowPlace& at, const KeyBlock& block,
                                                 std::int32_t query) {
@@ -71,8 +65,8 @@ __device__ inline std::uint64_t counted_columns(const AttentionParams& p, const 
   if (block.flags & kBlockRagged) high = min(high, at.len_k - 1 - block.first);
   if (block.flags & kBlockCausal) high = min(high, diagonal);
   if (block.flags & kBlockWindow) {
-    low = max(low, diagonal - reach(p.mask.window_left));
-    high = min(high, diagonal + reach(p.mask.window_right));
+    low = max(low, diagonal - static_cast<std::int32_t>(p.mask.window_left));
+    high = min(high, diagonal + static_cast<std::int32_t>(p.mask.window_right));
   }
   if (block.flags & kStepAbsent) high = -1;
   std::uint64_t bits = ~std::uint64_t{0};

@@ -1,5 +1,7 @@
 #include "halftone/cuda_specialized/common/request.hpp"
 
+#include <algorithm>
+
 #include "halftone/cuda_specialized/common/check.hpp"
 
 namespace halftone::cuda {
@@ -38,6 +40,13 @@ std::string request_refusal(const AttentionParams& p, int max_dim, int block_m) 
   for (std::int64_t n : {p.seq_q, p.seq_k, p.total_q, p.total_k, rows_of(p, block_m)})
     if (n > kMost) return "more than 2^28 queries, keys or query tiles";
   return layout_refusal(p);
+}
+
+AttentionParams with_short_windows(AttentionParams p) {
+  constexpr std::int64_t kFar = std::int64_t{1} << 30;
+  p.mask.window_left = std::clamp(p.mask.window_left, -kFar, kFar);
+  p.mask.window_right = std::clamp(p.mask.window_right, -kFar, kFar);
+  return p;
 }
 
 std::string alignment_refusal(const AttentionParams& p, const char* name, const void* data,

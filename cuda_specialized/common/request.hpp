@@ -18,6 +18,9 @@ std::int64_t rows_of(const AttentionParams& params, int block_m);
 /// element type, head dim, scale, size, or rows of q, k, v or landmarks off 16-byte boundaries. Empty when it can.
 std::string request_refusal(const AttentionParams& params, int max_dim, int block_m);
 
+/// The request with window reaches that fit 32 bits, where 2^30 is as good as unbounded.
+AttentionParams with_short_windows(AttentionParams params);
+
 /// Why rows of one of the request's tensors do not all begin on 16-byte boundaries; empty when they do.
 std::string alignment_refusal(const AttentionParams& params, const char* name, const void* data,
                               const TensorStrides& stride);

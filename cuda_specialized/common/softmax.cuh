@@ -41,16 +41,16 @@ __device__ inline std::uint32_t pack_pair(float low, float high) {
   return pair;
 }
 
-/// Scores are kept unscaled; weights are 2^(scale_log2 (s - maximum)). The reference point `maximum` follows the true
-/// maximum only when that has grown by more than 2^kSlack: until then weights up to 2^kSlack arise, which float32 sums
-/// and 16-bit weights hold as precisely, and the output need not be rescaled (the division by the sum makes up for any
-/// reference point).
+/// Scores are kept unscaled; weights are 2^(scale_log2 (s - reference)), relative to a reference point per row. Any point
+/// will do, since the division by the sum makes up for it, as long as weights neither overflow nor vanish: float32 sums
+/// and 16-bit weights hold 2^14 as precisely as 1. So the reference is the maximum of the row's first scores, and stays
+/// until a weight would exceed 2^14: the usual step needs no maximum.
 template <bool kLandmarks>
 struct Softmax {
-  static constexpr float kSlack = 8.0f;
+  static constexpr float kLimit = 16384.0f;  ///< of a thread's sum of weights in a step; float16 ends at 65,504
 
   float scale_log2 = 0.0f;
-  float maximum[2] = {-INFINITY, -INFINITY};
+  float reference[2] = {-INFINITY, -INFINITY};  ///< a score; -inf: the row has met no visible pair yet
   float sum[2] = {0.0f, 0.0f};  ///< this thread's columns only, until finish()
   float far[2] = {0.0f, 0.0f};
 
@@ -58,36 +58,19 @@ struct Softmax {
   __device__ explicit Softmax(float scale) : scale_log2(scale) {}
   __device__ void restart() { *this = Softmax(scale_log2); }
 
-  /// Scores become weights. True, with the factors to apply to earlier output, when this warp's reference points moved.
-  template <int kCount>
-  __device__ bool update(float (&s)[kCount], bool landmarks, float (&shrink)[2]) {
-    float top[2] = {-INFINITY, -INFINITY};
-#pragma unroll
-    for (int i = 0; i < kCount; ++i) top[row_of(i)] = fmaxf(top[row_of(i)], s[i]);
-    bool moves = false;
-#pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      top[r] = quad_max(top[r]);
-      moves |= (top[r] - maximum[r]) * scale_log2 > kSlack;  // -inf - -inf: NaN, does not move
-    }
-    const bool moved = __any_sync(0xffffffffu, moves);
-    if (moved) {
-#pragma unroll
-      for (int r = 0; r < 2; ++r) {
-        const float next = fmaxf(top[r], maximum[r]);
-        shrink[r] = maximum[r] == -INFINITY ? 0.0f : exp2_fast((maximum[r] - next) * scale_log2);
-        maximum[r] = next;
-        sum[r] *= shrink[r];
-        if constexpr (kLandmarks) far[r] *= shrink[r];
-      }
-    }
-    float offset[2], part[2] = {0.0f, 0.0f};
-#pragma unroll
-    for (int r = 0; r < 2; ++r) offset[r] = maximum[r] == -INFINITY ? 0.0f : maximum[r] * scale_log2;
-#pragma unroll
-    for (int i = 0; i < kCount; ++i) {
-      s[i] = exp2_fast(fmaf(s[i], scale_log2, -offset[row_of(i)]));
-      part[row_of(i)] += s[i];
+  /// w = the scores' weights as 16-bit operands. True, with the factors to apply to earlier output, when this warp's
+  /// reference points moved.
+  template <class Element, int kCount>
+  __device__ bool weigh(const float (&s)[kCount], std::uint32_t (&w)[kCount / 8][4], bool landmarks,
+                        float (&shrink)[2]) {
+    float part[2];
+    bool move = __any_sync(0xffffffffu, reference[0] == -INFINITY || reference[1] == -INFINITY);
+    if (move) move_reference(s, shrink);
+    exponentials<Element>(s, w, part);
+    if (__any_sync(0xffffffffu, part[0] > kLimit || part[1] > kLimit)) {  // never right after a move
+      move = true;
+      move_reference(s, shrink);
+      exponentials<Element>(s, w, part);
     }
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
@@ -95,27 +78,58 @@ struct Softmax {
       if constexpr (kLandmarks)
         if (landmarks) far[r] += part[r];
     }
-    return moved;
+    return move;
   }
 
   /// Sums over the row, takes in the sink; returns the factor for the output, and LSE and far mass.
   __device__ float finish(int r, const float* sink, float& lse, float& far_mass) const {
     constexpr float kLn2 = 0.693147180559945f, kLog2E = 1.44269504088896f;
     float total = quad_sum(sum[r]);
-    float reference = maximum[r] == -INFINITY ? 0.0f : maximum[r] * scale_log2, grow = 1.0f;
+    float base = offset(r), grow = 1.0f;
     if (sink && *sink > -INFINITY) {
       const float logit = *sink * kLog2E;
-      if (total == 0.0f || logit > reference) {  // the sink becomes the reference point
-        grow = total == 0.0f ? 0.0f : exp2_fast(reference - logit);
-        reference = logit;
+      if (total == 0.0f || logit > base) {  // the sink becomes the reference point
+        grow = total == 0.0f ? 0.0f : exp2_fast(base - logit);
+        base = logit;
       }
-      total = total * grow + exp2_fast(logit - reference);
+      total = total * grow + exp2_fast(logit - base);
     }
     const bool empty = total == 0.0f;
-    lse = empty ? -INFINITY : (reference + __log2f(total)) * kLn2;
+    lse = empty ? -INFINITY : (base + __log2f(total)) * kLn2;
     far_mass = 0.0f;
     if constexpr (kLandmarks) far_mass = empty ? 0.0f : quad_sum(far[r]) * __fdividef(grow, total);
     return empty ? 0.0f : __fdividef(grow, total);
+  }
+
+ private:
+  __device__ float offset(int r) const { return reference[r] == -INFINITY ? 0.0f : reference[r] * scale_log2; }
+
+  template <int kCount>
+  __device__ void move_reference(const float (&s)[kCount], float (&shrink)[2]) {
+    float top[2] = {reference[0], reference[1]};
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) top[row_of(i)] = fmaxf(top[row_of(i)], s[i]);
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      const float next = quad_max(top[r]);
+      shrink[r] = reference[r] == -INFINITY ? 0.0f : exp2_fast((reference[r] - next) * scale_log2);
+      reference[r] = next;
+      sum[r] *= shrink[r];
+      if constexpr (kLandmarks) far[r] *= shrink[r];
+    }
+  }
+
+  template <class Element, int kCount>
+  __device__ void exponentials(const float (&s)[kCount], std::uint32_t (&w)[kCount / 8][4], float (&part)[2]) const {
+    const float base[2] = {offset(0), offset(1)};
+    part[0] = part[1] = 0.0f;
+#pragma unroll
+    for (int i = 0; i < kCount; i += 2) {
+      const int r = row_of(i);
+      const float low = exp2_fast(fmaf(s[i], scale_log2, -base[r])), high = exp2_fast(fmaf(s[i + 1], scale_log2, -base[r]));
+      part[r] += low + high;
+      w[i / 8][i / 2 % 4] = pack_pair<Element>(low, high);
+    }
   }
 };
 

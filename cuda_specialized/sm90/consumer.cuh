@@ -23,8 +23,7 @@ class Consumer {
         row_in_tile_(group * 64 + static_cast<int>(threadIdx.x) % 128 / 32 * 16 + lane_ / 4) {}
 
   /// One stream of steps over all rows. Every turn starts the next step's scores - at a row's end those of the next row -
-  /// and this step's output product; the next step's softmax runs under the latter. So rows of few steps keep the tensor
-  /// cores as busy as long ones.
+  /// and this step's output product, so that rows of few steps keep the tensor cores as busy as long ones.
   __device__ void run() {
     if (group_ == 1) named_arrive(turn_barrier(0), 256);  // the first turn is warpgroup 0's
     int left = next_row();  // steps of the row that still need their output product
@@ -39,43 +38,40 @@ class Consumer {
     end_turn();
     wgmma_wait<0>();
     pin(s);
-    weigh(s, step_flags(), softmax, shrink);
-    to_weights(s, w);
-    for (bool first = true, more = true; more;) {
+    bool landmarks = take_scores(s, step_flags());
+    softmax.template weigh<Element>(s, w, landmarks, shrink);
+    int done = 0;  // output products of the row
+    for (bool more = true; more;) {
       const Work& row = work();
       const int query_stage = q_.index, work_stage = work_.index;
-      const bool ends_row = --left == 0;
-      if (ends_row || !first) release_stored_query();
-      if (ends_row) {
-        if constexpr (!kStageOutput) release_query(query_stage);
-        left = move_to_next_row();
-        more = left > 0;
-      }
+      const bool ends_row = left == 1;
+      if (ends_row || done == 1) release_stored_query();
+      if (ends_row) left = move_to_next_row() + 1;
+      more = --left > 0;
       if (more) wait_key();
       begin_turn();
       issue_scores(s);  // after the last row of stale tiles, unused: a condition here would serialise the products
       s_.v_full[v_.index].wait(v_.phase);
-      issue_output(o, w, !first);
+      issue_output(o, w, done > 0);
       end_turn();
-      const Flags flags = step_flags();
+      const Flags flags = more ? step_flags() : Flags{};
       wgmma_wait<1>();
       pin(s);
-      const Softmax<kLandmarks> before = softmax;
-      if (ends_row) softmax.restart();
-      const bool moved = more && weigh(s, flags, softmax, shrink);
-      pin(s);  // the exponentials before the wait
+      landmarks = take_scores(s, flags);
       wgmma_wait<0>();
       pin(o);
       release_value();
       if (ends_row) {
-        store(o, before, row, query_stage);
+        store(o, softmax, row, query_stage);
         release(s_.work_empty[work_stage]);
-      } else if (moved) {
+        softmax.restart();
+      }
+      const bool moved = softmax.template weigh<Element>(s, w, landmarks, shrink);
+      if (moved && !ends_row) {
 #pragma unroll
         for (int i = 0; i < kOutputs; ++i) o[i] *= shrink[row_of(i)];
       }
-      to_weights(s, w);
-      first = ends_row;
+      done = ends_row ? 0 : done + 1;
     }
     finish_stores();
   }
@@ -114,13 +110,6 @@ class Consumer {
     wgmma_commit();
   }
 
-  __device__ static void to_weights(const float (&s)[kScores], std::uint32_t (&w)[kScores / 8][4]) {
-#pragma unroll
-    for (int step = 0; step < kScores / 8; ++step)
-#pragma unroll
-      for (int r = 0; r < 4; ++r) w[step][r] = pack_pair<Element>(s[step * 8 + r * 2], s[step * 8 + r * 2 + 1]);
-  }
-
   /// Waits for the row at work_; its steps, 0 when there is none left.
   __device__ int next_row() {
     s_.work_full[work_.index].wait(work_.phase);
@@ -128,7 +117,9 @@ class Consumer {
   }
   __device__ const Work& work() const { return s_.work[work_.index]; }
 
+  /// Returns the next row's steps, 0 when there is none left.
   __device__ int move_to_next_row() {
+    if constexpr (!kStageOutput) release_query(q_.index);
     q_.advance();
     query_ = query_operand();
     work_.advance();
@@ -151,14 +142,14 @@ class Consumer {
     std::int32_t half[Config::kHalves];
   };
 
-  /// Scores become weights, by the rules of the step at the K ring's place, which is given back.
-  /// True, with the factors for the output so far, when the softmax's reference points moved.
-  __device__ bool weigh(float (&s)[kScores], const Flags& flags, Softmax<kLandmarks>& softmax, float (&shrink)[2]) {
+  /// Applies the rules of the step at the K ring's place to its scores, and gives the place back. True when its columns
+  /// are landmarks.
+  __device__ bool take_scores(float (&s)[kScores], const Flags& flags) {
     const bool landmarks = adjust(s, flags, work());
     release(s_.k_empty[k_.index]);
     k_.advance();
     key_ = KeyOperand(s_.k[k_.index]);
-    return softmax.update(s, landmarks, shrink);
+    return landmarks;
   }
 
   __device__ void release_value() {

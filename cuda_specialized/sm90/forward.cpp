@@ -57,7 +57,7 @@ std::size_t workspace_bytes(const AttentionParams& params) {
 void forward(const AttentionParams& params, void* workspace, void* stream_handle) {
   const auto stream = static_cast<cudaStream_t>(stream_handle);
   ForwardArgs args{};
-  args.params = params;
+  args.params = with_short_windows(params);
   args.tiles = tiles_of(params, kBlockM);
   args.rows = static_cast<std::int32_t>(rows_of(params, kBlockM));
   args.next_row = static_cast<std::int32_t*>(workspace);

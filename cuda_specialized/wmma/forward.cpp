@@ -49,7 +49,7 @@ std::size_t workspace_bytes(const AttentionParams& params) {
 void forward(const AttentionParams& params, void* workspace, void* stream_handle) {
   const auto stream = static_cast<cudaStream_t>(stream_handle);
   ForwardArgs args{};
-  args.params = params;
+  args.params = with_short_windows(params);
   args.block_m = block_m_of(params);
   args.tiles = tiles_of(params, args.block_m);
   args.rows = static_cast<std::int32_t>(rows_of(params, args.block_m));

@@ -140,14 +140,10 @@ class QueryTile {
       if (landmarks) add_landmark_bias(s[t], 0, p_, plan_.bias, block.first);
       else if (flags != 0) hide_scores(s[t], 0, p_, at_, block, query(t));
       float shrink[2];
-      if (softmax[t].update(s[t], landmarks, shrink)) {
+      if (softmax[t].template weigh<Element>(s[t], w[t], landmarks, shrink)) {
 #pragma unroll
         for (int i = 0; i < kOutputs; ++i) o[t][i] *= shrink[row_of(i)];
       }
-#pragma unroll
-      for (int n = 0; n < kScores / 8; ++n)
-#pragma unroll
-        for (int r = 0; r < 4; ++r) w[t][n][r] = pack_pair<Element>(s[t][n * 8 + r * 2], s[t][n * 8 + r * 2 + 1]);
     }
   }
 
@@ -189,7 +185,7 @@ class QueryTile {
       }
   }
 
-  __device__ void store(const float (&o)[kOutputs], Softmax<kLandmarks>& softmax, std::int32_t query) const {
+  __device__ void store(const float (&o)[kOutputs], const Softmax<kLandmarks>& softmax, std::int32_t query) const {
     float factor[2];
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
