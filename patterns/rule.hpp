@@ -9,7 +9,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "halftone/core/block_mask.hpp"
+#include "halftone/core/mask_geometry.hpp"
 
 namespace halftone::patterns {
 

@@ -9,10 +9,9 @@
 #include "halftone/core/block_mask.hpp"
 #include "halftone/core/landmarks.hpp"
 #include "halftone/core/tensor.hpp"
+#include "halftone/patterns/halftone/formula.hpp"
 
 namespace halftone::patterns {
-
-enum class Aggregation { rms, max, mean };
 
 /// Settings of the pattern.
 struct HalftoneOptions {
@@ -53,7 +52,8 @@ struct HalftoneResult {
 
 /// Scores of every (head, tile, block), [batch, heads_q, tiles, blocks], before the head weight: the root mean square
 /// (or max, mean) over the tile's representatives of the block softmax of L(q, c), where
-///   L(q, c) = logsumexp over micro-blocks m of c of [ log b + s q.mu_m + kappa(s^2 sum_j q_j^2 d_mj) ].
+///   L(q, c) = logsumexp over micro-blocks m of c of [ log b + s q.mu_m + kappa(s^2 sum_j q_j^2 d_mj) ],
+/// with q, mu, d and the squares of q rounded to bfloat16 (formula.hpp).
 /// Zero for blocks that are not visible.
 Array<float> halftone_scores(const HalftoneLayer& layer, const MaskGeometry& geometry, const HalftoneOptions& options);
 

@@ -1,6 +1,7 @@
 #include "halftone/patterns/halftone/scores.hpp"
 
 #include "halftone/core/fast_math.hpp"
+#include "halftone/patterns/halftone/formula.hpp"
 #include "halftone/patterns/halftone/rows.hpp"
 #include "halftone/patterns/mask_builder.hpp"
 
@@ -76,7 +77,8 @@ struct ScoreTiles {
   }
 
  private:
-  // queries: [2, dim, padded], scale * mean query of each run and its square; zero for runs without queries.
+  // queries: [2, dim, padded], scale * u of each run's mean query u and scale^2 / 2 * u^2; zero for runs without
+  // queries.
   HALFTONE_FUNCTION void average_queries(const Team& team, const T* rows, std::int64_t left, std::int64_t run,
                                          const Scratch& queries) const {
     const int chunks = column_chunks(layout.dim);
@@ -87,9 +89,9 @@ struct ScoreTiles {
       float mean[kColumns] = {};
       if (count > 0) mean_of_rows(rows + r * run * layout.dim + column, count, layout.dim, columns, mean);
       for (int c = 0; c < columns; ++c) {
-        const float x = scale * mean[c];
-        queries((column + c) * padded + r) = x;
-        queries((layout.dim + column + c) * padded + r) = x * x;
+        const float u = round_statistic(mean[c]);
+        queries((column + c) * padded + r) = scale * u;
+        queries((layout.dim + column + c) * padded + r) = 0.5f * scale * scale * round_statistic(u * u);
       }
     });
   }
@@ -107,13 +109,13 @@ struct ScoreTiles {
       for (std::int64_t m = 0; m < statistics.micro; ++m) {
         const float* moments = statistics.moments.data() + statistics.moments_at(b, head_kv, panel, m) + lane;
         const float* log_count = statistics.log_count.data() + statistics.log_count_at(b, panel, m) + lane;
-        float logit[kRows][kLanes], variance[kRows][kLanes];
+        float logit[kRows][kLanes], half_variance[kRows][kLanes];
         multiply_panel(queries.data() + r0, padded, moments, dim, logit);
-        multiply_panel(queries.data() + dim * padded + r0, padded, moments + dim * kPanel, dim, variance);
+        multiply_panel(queries.data() + dim * padded + r0, padded, moments + dim * kPanel, dim, half_variance);
         for (int r = 0; r < kRows; ++r)
           for (int l = 0; l < kLanes; ++l) {
             const float cap = log_count[l] > 0.0f ? log_count[l] : 0.0f;
-            const float x = log_count[l] + logit[r][l] + kappa(variance[r][l], cap);
+            const float x = log_count[l] + logit[r][l] + kappa(half_variance[r][l], cap);
             const float old = m == 0 ? kNoKeys : peak[r][l], top = x > old ? x : old;
             const float carried = m == 0 ? 0.0f : sum[r][l] * fast_exp(old - top);
             sum[r][l] = carried + fast_exp(x - top);

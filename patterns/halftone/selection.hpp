@@ -5,22 +5,9 @@
 #include <span>
 
 #include "halftone/core/block_mask.hpp"
-#include "halftone/patterns/rule.hpp"
+#include "halftone/patterns/halftone/near_field.hpp"
 
 namespace halftone::patterns::detail {
-
-/// Visible blocks that are always exact: leading ones, those that hold the tile's own positions, and their neighbours
-/// (on both sides where the future is visible).
-struct NearField {
-  MaskGeometry geometry;
-  std::int64_t sink_blocks, local_blocks;
-
-  HALFTONE_FUNCTION bool forced(std::int64_t b, std::int64_t tile, std::int64_t block) const {
-    if (block >= geometry.visible_blocks(b, tile)) return false;
-    const Span own = own_blocks(geometry, b, tile);
-    return block < sink_blocks || (block >= own.first - local_blocks && block <= own.last + local_blocks);
-  }
-};
 
 /// Forced blocks over all batches, heads and tiles.
 std::int64_t count_forced_blocks(const NearField& near);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "halftone/patterns/halftone/formula.hpp"
 #include "halftone/patterns/halftone/rows.hpp"
 
 namespace halftone::patterns::detail {
@@ -37,8 +38,7 @@ void compute_moments(const T* keys, const RowLayout& layout, const MaskGeometry&
         const int columns = static_cast<int>(s.dim - column < kColumns ? s.dim - column : kColumns);
         const std::int64_t first = block * g.block_k + m * micro_block;
         const std::int64_t count = keys_in(g, b, first, micro_block);
-        // Sums of distances from the first key. A key lies within sqrt(count - 1) standard deviations of the mean, so
-        // that the subtraction below cancels no more than log2(count) bits, however far the keys lie from zero.
+        // Sums of distances from the first key.
         float origin[kColumns] = {}, sum[kColumns] = {}, squares[kColumns] = {};
         if (count > 0) {
           const T* row = keys + rows.offset(b, head) + first * s.dim + column;
@@ -54,9 +54,9 @@ void compute_moments(const T* keys, const RowLayout& layout, const MaskGeometry&
         float* mean = s.moments.data() + s.moments_at(b, head, block / kPanel, m) + column * kPanel + block % kPanel;
         float* variance = mean + s.dim * kPanel;
         for (int c = 0; c < columns; ++c) {
-          const float shift = sum[c] * scale, spread = squares[c] * scale - shift * shift;
-          mean[c * kPanel] = origin[c] + shift;
-          variance[c * kPanel] = spread < 0.0f ? 0.0f : spread;
+          const MeanAndVariance moments = key_moments(origin[c], sum[c], squares[c], scale);
+          mean[c * kPanel] = moments.mean;
+          variance[c * kPanel] = moments.variance;
         }
       });
 }

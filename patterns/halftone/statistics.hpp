@@ -32,7 +32,7 @@ struct KeyStatistics {
 };
 
 /// Reads every key once. The variance is that of the keys there are (divided by their number, no correction); a ragged
-/// micro-block counts its real keys. `k` is [batch, heads_kv, seq_k, dim], or packed [1, heads_kv, total, dim].
+/// micro-block counts its real keys. Both are rounded to bfloat16. `k` is [batch, heads_kv, seq_k, dim], or packed [1, heads_kv, total, dim].
 KeyStatistics key_statistics(const Tensor& k, const MaskGeometry& geometry, int micro_block);
 
 }  // namespace halftone::patterns::detail

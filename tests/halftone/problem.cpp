@@ -154,6 +154,12 @@ std::int64_t Problem::forced_blocks() const {
   return count * c.heads_q;
 }
 
+double round_to_bfloat16(double x) {
+  if (x == 0.0) return 0.0;
+  const double ulp = std::exp2(std::floor(std::log2(std::abs(x))) - 7);  // eight significant bits
+  return std::nearbyint(x / ulp) * ulp;
+}
+
 double naive_log_mass(double count, double mean, double variance) {
   const double log_count = std::log(count), deviation = std::sqrt(variance);
   const double kappa =
@@ -178,7 +184,7 @@ NaiveScores naive_scores(const Problem& p) {
             for (int j = 0; j < dim; ++j) query[j] += p.element(p.host_q, b, h, i, j);
           }
           if (queries == 0) continue;
-          for (double& x : query) x *= p.scale() / queries;
+          for (double& x : query) x = round_to_bfloat16(x / queries);
 
           std::vector<double> mass(p.blocks(), 0.0);
           for (int block = 0; block < p.blocks(); ++block) {
@@ -195,9 +201,12 @@ NaiveScores naive_scores(const Problem& p) {
                   const double d = p.element(p.host_k, b, h / (p.c.heads_q / p.c.heads_kv), i, j) - mean;
                   spread += d * d / count;
                 }
-                logit += query[j] * mean;
-                variance += query[j] * query[j] * spread;
-                magnitude += std::abs(query[j] * mean) + query[j] * query[j] * spread;
+                const double square = p.scale() * p.scale() * round_to_bfloat16(query[j] * query[j]);
+                logit += p.scale() * query[j] * round_to_bfloat16(mean);
+                variance += square * round_to_bfloat16(spread);
+                const double terms[] = {std::abs(p.scale() * query[j] * mean), square * spread};
+                magnitude += terms[0] + terms[1];
+                result.largest_term = std::max({result.largest_term, terms[0], terms[1]});
               }
               mass[block] += std::exp(naive_log_mass(count, logit, variance));
               result.magnitude = std::max(result.magnitude, magnitude);

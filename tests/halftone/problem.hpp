@@ -58,8 +58,12 @@ struct Problem {
 struct NaiveScores {
   std::vector<double> score;  ///< [batch, heads_q, tiles, blocks]
   double magnitude = 0.0;     ///< bound on the terms that were added up in any logit
+  double largest_term = 0.0;  ///< of them
 };
 NaiveScores naive_scores(const Problem& problem);
+
+/// To eight significant bits, ties to even.
+double round_to_bfloat16(double x);
 
 /// ln of the estimated mass of a micro-block with the given logits' mean and variance, as DESIGN.md has it.
 double naive_log_mass(double count, double mean, double variance);

@@ -23,7 +23,10 @@ TEST_P(Scores, MatchDoublePrecision) {
   const testing::NaiveScores expected = testing::naive_scores(p);
   ASSERT_EQ(scores.size(), expected.score.size());
   // A share's relative error is twice the absolute error of a logit, whose terms add up to at most `magnitude`.
-  const double relative = 2.0 * 4.0 * std::numeric_limits<float>::epsilon() * expected.magnitude + 1e-6;
+  // Where float32 and double arithmetic lie on two sides of a tie, an input rounds to the other neighbour, 2^-7 away;
+  // that is rare enough that no logit meets it in more than two of its terms.
+  const double relative =
+      2.0 * (4.0 * std::numeric_limits<float>::epsilon() * expected.magnitude + 0x1p-6 * expected.largest_term) + 1e-6;
   for (int b = 0; b < p.batch(); ++b)
     for (int h = 0; h < p.c.heads_q; ++h)
       for (int t = 0; t < p.tiles(); ++t)
@@ -87,6 +90,11 @@ TEST(Scores, EstimateASmallSpreadBySecondMoments) {
   EXPECT_NEAR(log_mass_of_needle(16, 1.0, keys), std::log(64.0) + 0.125, 1e-5);
 }
 
+TEST(Scores, RoundQueriesAndKeysToBfloat16) {
+  // 8.01 and 1.001 have the neighbours 8 and 8.0625, 1 and 1.0078125.
+  EXPECT_NEAR(log_mass_of_needle(16, 8.01, std::vector<double>(64, 1.001)), std::log(64.0) + 8.0, 1e-5);
+}
+
 TEST(Scores, NeverEstimateMoreThanANeedleIsWorth) {
   // One key of logit x among b - 1 of logit zero. Beyond the cap the estimate is mean + sqrt(2 g ln b); for b = 16 that
   // is x (1 / 16 + sqrt(15 * 2 ln 16) / 16) = 0.6325 x: never more than the micro-block's largest logit.
@@ -101,29 +109,6 @@ TEST(Scores, NeverEstimateMoreThanANeedleIsWorth) {
     }
   EXPECT_NEAR(log_mass_of_needle(16, 20.0, {1.0}), 0.6325 * 20.0, 0.01);
 }
-
-TEST(Kappa, IsContinuousWithItsSlopeAtTheSwitch) {
-  for (const float n : {2.0f, 4.0f, 16.0f, 64.0f}) {
-    const float log_count = std::log(n), at = 2.0f * log_count, step = 1e-3f;
-    EXPECT_NEAR(patterns::detail::kappa(at, log_count), log_count, 1e-6);
-    EXPECT_NEAR(patterns::detail::kappa(at + step, log_count) - log_count, 0.5f * step, 1e-5);
-    EXPECT_NEAR(log_count - patterns::detail::kappa(at - step, log_count), 0.5f * step, 1e-5);
-  }
-}
-
-TEST(Kappa, GrowsWithTheVarianceAndNeverBeyondTheMaximum) {
-  const float log_count = std::log(16.0f);
-  float last = 0.0f;
-  for (float g = 0.25f; g < 1000.0f; g *= 1.5f) {
-    const float k = patterns::detail::kappa(g, log_count);
-    EXPECT_GT(k, last);
-    EXPECT_LE(k, 0.5f * g);
-    EXPECT_LE(k + log_count, std::max(std::sqrt(2.0f * g * log_count), 2.0f * log_count) * 1.00001f);
-    last = k;
-  }
-}
-
-TEST(Kappa, IsZeroForOneKey) { EXPECT_EQ(patterns::detail::kappa(0.0f, 0.0f), 0.0f); }
 
 }  // namespace
 }  // namespace halftone
