@@ -1,6 +1,7 @@
-// The vocabulary of pattern rules. A rule is a small trivially copyable struct with
+// The vocabulary of pattern rules. A rule is a small struct that kernels copy, with
 //   bool allowed(head, i, j, n)
-// the definition of the pattern: may row i of the score matrix use column j, of n? Rows are positions of queries on
+// the definition of the pattern: may row i of the score matrix use column j, of n? (Rules that look at the activations
+// say by_list and get batch * heads + head for the head.) Rows are positions of queries on
 // the key axis (query + len_k - len_q), so that i == j is the diagonal. Rules count in units of one key, or of one key
 // block (RuleGrid). Causality and the ends of sequences come on top and are not the rule's business, except where the
 // number of candidates depends on them.

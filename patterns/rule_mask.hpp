@@ -29,29 +29,37 @@ struct RuleSelector {
   Rule rule;
   RuleGrid grid;
 
+  /// What the rule takes for its head: rules that look at the activations (by_list) tell sequences apart, too.
+  HALFTONE_FUNCTION std::int64_t head(const RowIndex& row) const {
+    if constexpr (requires { Rule::by_list; })
+      return row.batch * grid.geometry.heads + row.head;
+    else
+      return row.head;
+  }
+
   HALFTONE_FUNCTION std::int64_t columns(const RowIndex& row) const {
     return (grid.geometry.len_k(row.batch) + grid.unit - 1) / grid.unit;
   }
 
   HALFTONE_FUNCTION bool allowed(const RowIndex& row, std::int64_t position, std::int64_t key) const {
-    return rule.allowed(row.head, floor_div(position, grid.unit), key / grid.unit, columns(row));
+    return rule.allowed(head(row), floor_div(position, grid.unit), key / grid.unit, columns(row));
   }
 
   HALFTONE_FUNCTION Cover cover(const RowIndex& row, std::int64_t block) const {
     if (grid.elements()) return element_cover(row, block);
     const Span own = own_blocks(grid.geometry, row.batch, row.tile);
     for (std::int64_t i = own.last; i >= own.first; --i)
-      if (rule.allowed(row.head, i, block, columns(row))) return Cover::all;
+      if (rule.allowed(head(row), i, block, columns(row))) return Cover::all;
     return Cover::none;
   }
 
   HALFTONE_FUNCTION Cover element_cover(const RowIndex& row, std::int64_t block) const {
     const BlockPairs pairs(grid.geometry, row, block);
-    if constexpr (requires { rule.cover(row.head, pairs.rows, pairs.keys, columns(row)); }) {
-      const Cover cover = rule.cover(row.head, pairs.rows, pairs.keys, columns(row));
+    if constexpr (requires { rule.cover(head(row), pairs.rows, pairs.keys, columns(row)); }) {
+      const Cover cover = rule.cover(head(row), pairs.rows, pairs.keys, columns(row));
       if (cover != Cover::some) return cover;
     }
-    return pairs.cover([&](std::int64_t i, std::int64_t j) { return rule.allowed(row.head, i, j, columns(row)); });
+    return pairs.cover([&](std::int64_t i, std::int64_t j) { return rule.allowed(head(row), i, j, columns(row)); });
   }
 };
 

@@ -1,18 +1,11 @@
 #include "halftone/patterns/topk_select.hpp"
 
-#include "halftone/core/dtype.hpp"
+#include <limits>
+
+#include "halftone/patterns/ordered_bits.hpp"
 
 namespace halftone::patterns {
 namespace {
-
-using Scores = Kokkos::View<const float**, Kokkos::LayoutRight, MemSpace>;
-
-/// Unsigned integers in the order of the numbers; NaN below all of them.
-HALFTONE_FUNCTION inline std::uint32_t ordered_bits(float x) {
-  if (x != x) return 0;
-  const std::uint32_t bits = halftone::detail::bits_of(x + 0.0f);  // -0 becomes +0
-  return bits >> 31 ? ~bits : bits | 0x80000000u;
-}
 
 struct TopkKeys {
   TopkBudget budget;
@@ -20,6 +13,13 @@ struct TopkKeys {
 
   HALFTONE_FUNCTION std::uint32_t operator()(const RowIndex& row, std::int64_t block) const {
     return budget.forced(row, block) ? 0xffffffffu : ordered_bits(scores(row.row, block));
+  }
+
+  /// What a block counts towards the row's share.
+  HALFTONE_FUNCTION double weight(const RowIndex& row, std::int64_t block) const {
+    if (budget.share_of == ShareOf::blocks) return 1.0;
+    const float score = scores(row.row, block);
+    return score > 0.0f ? score : 0.0;
   }
 };
 
@@ -38,33 +38,49 @@ struct TopkSelector {
 using TeamPolicy = Kokkos::TeamPolicy<ExecSpace>;
 using Team = TeamPolicy::member_type;
 
-/// Finds the threshold bit by bit: the largest key that at least `kept` blocks reach.
+/// Sum of the weights of the row's blocks with keys of at least `least`.
+HALFTONE_FUNCTION inline double weight_reaching(const Team& team, const TopkKeys& keys, const RowIndex& row,
+                                                std::uint32_t least) {
+  double sum = 0.0;
+  Kokkos::parallel_reduce(
+      Kokkos::TeamThreadRange(team, keys.budget.visible(row)),
+      [&](const std::int64_t block, double& part) {
+        if (keys(row, block) >= least) part += keys.weight(row, block);
+      },
+      sum);
+  return sum;
+}
+
+/// The weight that the kept blocks of a row must reach.
+HALFTONE_FUNCTION inline double wanted_weight(const Team& team, const TopkKeys& keys, const RowIndex& row) {
+  const TopkBudget& budget = keys.budget;
+  if (budget.share_of == ShareOf::blocks) return static_cast<double>(budget.kept(row));
+  if (budget.share >= 1.0) return std::numeric_limits<double>::infinity();
+  const double due = weight_reaching(team, keys, row, 0xffffffffu);
+  const double wanted = budget.share * weight_reaching(team, keys, row, 0);
+  return due > wanted ? due : wanted;
+}
+
+/// Finds the threshold bit by bit: the largest key whose blocks reach the wanted weight.
 void find_thresholds(const TopkSelector& select) {
-  const TopkBudget budget = select.keys.budget;
+  const TopkKeys keys = select.keys;
   Kokkos::parallel_for(
-      "halftone::patterns::topk_threshold", TeamPolicy(static_cast<int>(budget.geometry.rows()), Kokkos::AUTO),
+      "halftone::patterns::topk_threshold", TeamPolicy(static_cast<int>(keys.budget.geometry.rows()), Kokkos::AUTO),
       KOKKOS_LAMBDA(const Team& team) {
-        const RowIndex row(budget.geometry, team.league_rank());
-        const std::int64_t visible = budget.visible(row), kept = budget.kept(row);
-        const auto reaching = [&](std::uint32_t least) {
-          std::int64_t count = 0;
-          Kokkos::parallel_reduce(
-              Kokkos::TeamThreadRange(team, visible),
-              [&](const std::int64_t block, std::int64_t& sum) { sum += select.keys(row, block) >= least; }, count);
-          return count;
-        };
+        const RowIndex row(keys.budget.geometry, team.league_rank());
+        const double wanted = wanted_weight(team, keys, row);
         std::uint32_t least = 0;
         for (int bit = 31; bit >= 0; --bit) {
           const std::uint32_t higher = least | std::uint32_t{1} << bit;
-          if (reaching(higher) >= kept) least = higher;
+          if (weight_reaching(team, keys, row, higher) >= wanted) least = higher;
         }
-        std::int64_t ties = kept - (least == 0xffffffffu ? 0 : reaching(least + 1));
+        double reached = least == 0xffffffffu ? 0.0 : weight_reaching(team, keys, row, least + 1);
         Kokkos::single(Kokkos::PerTeam(team), [&]() {
           std::int64_t last = -1;
-          for (std::int64_t block = 0; block < visible && ties > 0; ++block)
-            if (select.keys(row, block) == least) {
+          for (std::int64_t block = 0; block < keys.budget.visible(row) && reached < wanted; ++block)
+            if (keys(row, block) == least) {
               last = block;
-              --ties;
+              reached += keys.weight(row, block);
             }
           select.threshold(row.row) = least;
           select.last_tie(row.row) = last;
@@ -72,9 +88,19 @@ void find_thresholds(const TopkSelector& select) {
       });
 }
 
+TopkSelector selector(const TopkBudget& budget, const Scores& scores) {
+  const std::int64_t rows = budget.geometry.rows();
+  const TopkSelector select{{budget, scores},
+                            Array<std::uint32_t>(uninitialized("halftone::patterns::topk_threshold"), rows),
+                            Array<std::int64_t>(uninitialized("halftone::patterns::topk_last_tie"), rows)};
+  find_thresholds(select);
+  return select;
+}
+
 }  // namespace
 
-std::int64_t count_kept(const TopkBudget& budget) {
+std::int64_t count_topk(const TopkBudget& budget, const Scores& scores) {
+  if (budget.share_of == ShareOf::mass) return count_blocks(budget.geometry, selector(budget, scores));
   std::int64_t kept = 0;
   Kokkos::parallel_reduce(
       "halftone::patterns::topk_count", RowPolicy(0, budget.geometry.rows()),
@@ -84,12 +110,7 @@ std::int64_t count_kept(const TopkBudget& budget) {
 }
 
 BlockMask select_topk(const TopkBudget& budget, const Scores& scores) {
-  const std::int64_t rows = budget.geometry.rows();
-  const TopkSelector select{{budget, scores},
-                            Array<std::uint32_t>(uninitialized("halftone::patterns::topk_threshold"), rows),
-                            Array<std::int64_t>(uninitialized("halftone::patterns::topk_last_tie"), rows)};
-  find_thresholds(select);
-  return build_mask(budget.geometry, select);
+  return build_mask(budget.geometry, selector(budget, scores));
 }
 
 }  // namespace halftone::patterns

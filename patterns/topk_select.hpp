@@ -1,4 +1,4 @@
-// Per-row selection by mean-pooled scores: how many blocks a row keeps, and which.
+// Per-row selection by scores: how many blocks a row keeps, and which.
 #pragma once
 
 #include "halftone/patterns/mask_builder.hpp"
@@ -6,12 +6,19 @@
 
 namespace halftone::patterns {
 
-/// How many blocks each row keeps: a share of its visible ones, rounded up or down by dither, and never fewer than
-/// those that are forced - the tile's own, `local` blocks before them (not causal: and after), the first `sink`.
+/// Of what a row keeps a share.
+enum class ShareOf {
+  blocks,  ///< its visible blocks, rounded up or down by dither
+  mass     ///< the sum of its scores (what is not positive counts as 0): the fewest blocks that reach it
+};
+
+/// What each row keeps: a share, and never less than the blocks that are forced - the tile's own, `local` blocks before
+/// them (not causal: and after), the first `sink`.
 struct TopkBudget {
   MaskGeometry geometry;
   std::int64_t sink, local;
   double share;
+  ShareOf share_of = ShareOf::blocks;
 
   HALFTONE_FUNCTION std::int64_t visible(const RowIndex& row) const {
     return geometry.visible_blocks(row.batch, row.tile);
@@ -27,6 +34,7 @@ struct TopkBudget {
     return block < sink || (block >= n.first && block <= n.last);
   }
 
+  /// Blocks that a row keeps by a share of its blocks.
   HALFTONE_FUNCTION std::int64_t kept(const RowIndex& row) const {
     const std::int64_t all = visible(row);
     if (all == 0) return 0;
@@ -44,12 +52,14 @@ struct TopkBudget {
   }
 };
 
-/// Blocks kept over all rows.
-std::int64_t count_kept(const TopkBudget& budget);
+/// [rows, blocks]
+using Scores = Kokkos::View<float**, Kokkos::LayoutRight, MemSpace>;
 
-/// Mask of the best budget.kept(row) blocks of every row by `scores` [rows, blocks], forced blocks first, the lower
-/// index first among equals; NaN loses against everything. O(32 blocks) per row.
-BlockMask select_topk(const TopkBudget& budget,
-                      const Kokkos::View<const float**, Kokkos::LayoutRight, MemSpace>& scores);
+/// Blocks kept over all rows.
+std::int64_t count_topk(const TopkBudget& budget, const Scores& scores);
+
+/// Mask of the best blocks of every row by `scores`, as many as the budget says: forced blocks first, the lower index
+/// first among equals; NaN loses against everything. O(32 blocks) per row.
+BlockMask select_topk(const TopkBudget& budget, const Scores& scores);
 
 }  // namespace halftone::patterns

@@ -82,8 +82,9 @@ TEST_P(Density, UnreachableNamesTheRange) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Patterns, Density,
-                         ::testing::Values("local", "strided", "fixed", "longformer", "landmark", "bigbird",
-                                           "mean_topk", "union"));
+                         ::testing::Values("local", "strided", "fixed", "longformer", "landmark", "landmark_adaptive",
+                                           "bigbird", "random", "mean_topk", "minmax", "antidiagonal", "vertical_slash",
+                                           "union"));
 
 TEST(ElementDensity, IsMet) {
   const TestGeometry test = padded("", true, {3000, 3000}, 128, 64);

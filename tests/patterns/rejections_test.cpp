@@ -30,7 +30,8 @@ std::string refusal(const char* pattern, const patterns::PatternRequest& request
 TEST(PatternRejects, UnknownPattern) {
   EXPECT_EQ(refusal("locla", good_request()),
             "pattern: got locla, expected one of dense, causal, local, dilated, strided, fixed, hierarchical, "
-            "longformer, landmark, bigbird, mean_topk, halftone, union, intersection, per_head");
+            "longformer, landmark, landmark_adaptive, bigbird, random, mean_topk, minmax, antidiagonal, "
+            "vertical_slash, halftone, union, intersection, per_head");
 }
 
 TEST(PatternRejects, Density) {
@@ -74,6 +75,36 @@ TEST(PatternRejects, Parameters) {
     EXPECT_EQ(refusal("bigbird", request, (R"({"seed": )" + std::string(bad) + "}").c_str()),
               "parameter seed of pattern bigbird: got " + json::parse(bad).dump() +
                   ", expected a whole number from 0 to 2^64 - 1");
+}
+
+TEST(PatternRejects, ContentPatterns) {
+  patterns::PatternRequest request = good_request();
+  for (const char* pattern : {"landmark_adaptive", "minmax", "antidiagonal", "vertical_slash"})
+    EXPECT_EQ(refusal(pattern, request),
+              "activations of pattern " + std::string(pattern) + ": got none, expected queries and keys");
+  const Tensor x = to_device(random_tensor(DType::float32, {1, 2, 1000, 8}, 1));
+  request.q = request.k = &x;
+  EXPECT_EQ(refusal("minmax", request, R"({"representatives": 5})"),
+            "parameter representatives of pattern minmax: got 5, expected a divisor of block_q");
+  for (const char* bad : {"3", "128"})  // 128 divides block_q only
+    EXPECT_EQ(refusal("antidiagonal", request, (R"({"stride": )" + std::string(bad) + "}").c_str()),
+              "parameter stride of pattern antidiagonal: got " + std::string(bad) +
+                  ", expected a divisor of block_q and block_k");
+  EXPECT_EQ(refusal("antidiagonal", request, R"({"share_of": "rows"})"),
+            "parameter share_of of pattern antidiagonal: got \"rows\", expected one of mass, blocks");
+  EXPECT_EQ(refusal("random", request, R"({"share": -0.5})"),
+            "parameter share of pattern random: got -0.5, expected a number from 0 to 1");
+  EXPECT_EQ(refusal("vertical_slash", request, R"({"queries": 0})"),
+            "parameter queries of pattern vertical_slash: got 0, expected a whole number of at least 1");
+  EXPECT_EQ(refusal("vertical_slash", request, R"({"slash": -1})"),
+            "parameter slash of pattern vertical_slash: got -1, expected a number from 0 to 2147483647");
+  EXPECT_EQ(refusal("landmark_adaptive", request, R"({"stride": 0})"),
+            "parameter stride of pattern landmark_adaptive: got 0, expected a whole number of at least 1");
+  request.density = 0.5;
+  EXPECT_EQ(refusal("vertical_slash", request, R"({"vertical": 2, "slash": 3})"),
+            "parameter slash of pattern vertical_slash: got 3, expected no value beside a density, which decides it");
+  EXPECT_EQ(refusal("random", request, R"({"share": 0.5})"),
+            "parameter share of pattern random: got 0.5, expected no value beside a density, which decides it");
 }
 
 TEST(PatternRejects, Compositions) {

@@ -56,9 +56,11 @@ TEST(PatternTable, DescribesEveryPatternOnce) {
       EXPECT_FALSE(p.description.empty()) << info.name << " " << p.name;
     }
   }
-  EXPECT_EQ(names, (std::set<std::string_view>{"dense", "causal", "local", "dilated", "strided", "fixed",
-                                               "hierarchical", "longformer", "landmark", "bigbird", "mean_topk",
-                                               "halftone", "union", "intersection", "per_head"}));
+  EXPECT_EQ(names, (std::set<std::string_view>{
+                       "dense",          "causal",       "local",      "dilated",      "strided",
+                       "fixed",          "hierarchical", "longformer", "landmark",     "landmark_adaptive",
+                       "bigbird",        "random",       "mean_topk",  "minmax",       "antidiagonal",
+                       "vertical_slash", "halftone",     "union",      "intersection", "per_head"}));
 }
 
 class AllPatterns : public ::testing::TestWithParam<const char*> {
@@ -109,7 +111,8 @@ TEST_P(AllPatterns, RecordEveryParameterAndUseTheTablesDefaults) {
 
 INSTANTIATE_TEST_SUITE_P(Patterns, AllPatterns,
                          ::testing::Values("dense", "causal", "local", "dilated", "strided", "fixed", "hierarchical",
-                                           "longformer", "landmark", "bigbird", "mean_topk", "halftone", "union",
+                                           "longformer", "landmark", "landmark_adaptive", "bigbird", "random",
+                                           "mean_topk", "minmax", "antidiagonal", "vertical_slash", "halftone", "union",
                                            "intersection", "per_head"));
 
 TEST(HalftoneEntry, IsTheHalftonePatternOfOneLayer) {
