@@ -56,21 +56,30 @@ struct Softmax {
 
   Softmax() = default;
   __device__ explicit Softmax(float scale) : scale_log2(scale) {}
-  __device__ void restart() { *this = Softmax(scale_log2); }
 
-  /// w = the scores' weights as 16-bit operands. True, with the factors to apply to earlier output, when this warp's
-  /// reference points moved.
-  template <class Element, int kCount>
-  __device__ bool weigh(const float (&s)[kCount], std::uint32_t (&w)[kCount / 8][4], bool landmarks,
-                        float (&shrink)[2]) {
+  /// Starts a row, whose first scores are s.
+  template <int kCount>
+  __device__ void begin(const float (&s)[kCount]) {
+    *this = Softmax(scale_log2);
+    float shrink[2];
+    move_reference(s, shrink);
+  }
+
+  /// w = the scores' weights as 16-bit operands. Earlier output o is rescaled when the reference points move.
+  template <class Element, int kCount, int kOutputs>
+  __device__ void weigh(const float (&s)[kCount], std::uint32_t (&w)[kCount / 8][4], float (&o)[kOutputs],
+                        bool landmarks) {
     float part[2];
-    bool move = __any_sync(0xffffffffu, reference[0] == -INFINITY || reference[1] == -INFINITY);
-    if (move) move_reference(s, shrink);
     exponentials<Element>(s, w, part);
-    if (__any_sync(0xffffffffu, part[0] > kLimit || part[1] > kLimit)) {  // never right after a move
-      move = true;
+    bool move = false;
+#pragma unroll
+    for (int r = 0; r < 2; ++r) move |= part[r] > kLimit || reference[r] == -INFINITY;
+    if (__any_sync(0xffffffffu, move)) {
+      float shrink[2];
       move_reference(s, shrink);
       exponentials<Element>(s, w, part);
+#pragma unroll
+      for (int i = 0; i < kOutputs; ++i) o[i] *= shrink[row_of(i)];
     }
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
@@ -78,7 +87,6 @@ struct Softmax {
       if constexpr (kLandmarks)
         if (landmarks) far[r] += part[r];
     }
-    return move;
   }
 
   /// Sums over the row, takes in the sink; returns the factor for the output, and LSE and far mass.

@@ -39,39 +39,39 @@ class Consumer {
     wgmma_wait<0>();
     pin(s);
     bool landmarks = take_scores(s, step_flags());
-    softmax.template weigh<Element>(s, w, landmarks, shrink);
+    softmax.begin(s);
+    softmax.template weigh<Element>(s, w, o, landmarks);
     int done = 0;  // output products of the row
     for (bool more = true; more;) {
       const Work& row = work();
       const int query_stage = q_.index, work_stage = work_.index;
       const bool ends_row = left == 1;
-      if (ends_row || done == 1) release_stored_query();
-      if (ends_row) left = move_to_next_row() + 1;
+      if (ends_row || done == 1) {
+        release_stored_query();
+        if (ends_row) left = move_to_next_row() + 1;
+      }
       more = --left > 0;
       if (more) wait_key();
       begin_turn();
       issue_scores(s);  // after the last row of stale tiles, unused: a condition here would serialise the products
       s_.v_full[v_.index].wait(v_.phase);
       issue_output(o, w, done > 0);
-      end_turn();
+      if constexpr (!Config::kLateTurn) end_turn();
       const Flags flags = more ? step_flags() : Flags{};
       wgmma_wait<1>();
       pin(s);
       landmarks = take_scores(s, flags);
       wgmma_wait<0>();
       pin(o);
+      if constexpr (Config::kLateTurn) end_turn();
       release_value();
+      done = ends_row ? 0 : done + 1;
       if (ends_row) {
         store(o, softmax, row, query_stage);
         release(s_.work_empty[work_stage]);
-        softmax.restart();
+        softmax.begin(s);
       }
-      const bool moved = softmax.template weigh<Element>(s, w, landmarks, shrink);
-      if (moved && !ends_row) {
-#pragma unroll
-        for (int i = 0; i < kOutputs; ++i) o[i] *= shrink[row_of(i)];
-      }
-      done = ends_row ? 0 : done + 1;
+      softmax.template weigh<Element>(s, w, o, landmarks);
     }
     finish_stores();
   }
@@ -169,11 +169,14 @@ class Consumer {
   /// Applies the step's rules to the scores; true when its columns are landmarks.
   __device__ bool adjust(float (&s)[kScores], const Flags& step_flags, const Work& at) {
     const Step& step = s_.step[k_.index];
+    std::int32_t any = 0;
+#pragma unroll
+    for (int half = 0; half < Config::kHalves; ++half) any |= step_flags.half[half];
+    if (any == 0) return false;
     bool landmarks = false;
 #pragma unroll
     for (int half = 0; half < Config::kHalves; ++half) {
       const std::int32_t flags = step_flags.half[half];
-      if (flags == 0) continue;
       if constexpr (kLandmarks) {
         if (flags & kStepLandmark) {
           landmarks = true;
@@ -181,7 +184,7 @@ class Consumer {
           continue;
         }
       }
-      hide_scores(s, half * 32, p_, at, step.half[half], query_of(at, 0));
+      if (flags != 0) hide_scores(s, half * 32, p_, at, step.half[half], query_of(at, 0));
     }
     return landmarks;
   }

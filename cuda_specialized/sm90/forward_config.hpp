@@ -16,6 +16,9 @@ struct ForwardConfig {
   static constexpr int kKeyStages = kHeadDim == 64 ? 4 : kHeadDim == 128 ? 3 : 2;  ///< K tiles in flight: what fits
   static constexpr int kValueStages = kHeadDim == 64 ? 4 : 2;                      ///< V tiles in flight
   static constexpr int kQueryStages = kHeadDim <= 128 ? 2 : 1;
+  /// The turn at the tensor cores ends with the products rather than with their issue. At head dim 64 the exponentials
+  /// take as long as the products: the warpgroups fall into step and compete for both units unless kept apart.
+  static constexpr bool kLateTurn = kHeadDim == 64;
   static constexpr int kPlanned = 16;                        ///< steps the planner may be ahead of the producer
   static constexpr int kWorks = 4;                           ///< rows the planner may be ahead of the consumers
   static constexpr int kConsumers = 2;

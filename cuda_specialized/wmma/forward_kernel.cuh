@@ -139,11 +139,7 @@ class QueryTile {
     for (int t = 0; t < kRowTiles; ++t) {
       if (landmarks) add_landmark_bias(s[t], 0, p_, plan_.bias, block.first);
       else if (flags != 0) hide_scores(s[t], 0, p_, at_, block, query(t));
-      float shrink[2];
-      if (softmax[t].template weigh<Element>(s[t], w[t], landmarks, shrink)) {
-#pragma unroll
-        for (int i = 0; i < kOutputs; ++i) o[t][i] *= shrink[row_of(i)];
-      }
+      softmax[t].template weigh<Element>(s[t], w[t], o[t], landmarks);
     }
   }
 
