@@ -28,7 +28,7 @@ class Consumer {
     if (group_ == 1) named_arrive(turn_barrier(0), 256);  // the first turn is warpgroup 0's
     int left = next_row();  // steps of the row that still need their output product
     if (left == 0) return;
-    float s[kScores], o[kOutputs], shrink[2];
+    float s[kScores], o[kOutputs];
     std::uint32_t w[kScores / 8][4];
     Softmax<kLandmarks> softmax(p_.scale * 1.44269504f);
     wait_query();
