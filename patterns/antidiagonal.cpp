@@ -48,9 +48,10 @@ BlockMask make_antidiagonal(const PatternRequest& request, const nlohmann::json&
   call.divisor("stride", g.block_q, "block_q and block_k");
   const std::int64_t stride = call.divisor("stride", g.block_k, "block_q and block_k");
   const bool by_mass = call.parameters.choice("share_of", {"mass", "blocks"}) == "mass";
-  const Rows queries = pooled(*request.q, g.cu_seqlens_q, g.batch, {1, std::int64_t{g.tiles()} * g.block_q});
-  const Scores scores = run_scores(AntidiagonalEstimate{
-      {g, g.block_q / stride, g.block_k / stride}, queries, pooled_keys(request, 1), attention_scale(request)});
+  const Scores scores = run_scores(AntidiagonalEstimate{{g, g.block_q / stride, g.block_k / stride},
+                                                        pooled_queries(request, 1),
+                                                        pooled_keys(request, 1),
+                                                        attention_scale(request)});
   return call.best(scores, by_mass ? ShareOf::mass : ShareOf::blocks);
 }
 

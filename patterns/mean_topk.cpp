@@ -25,8 +25,10 @@ BlockMask make_mean_topk(const PatternRequest& request, const nlohmann::json& va
   TopkCall call(mean_topk_pattern, request, values);
   const MaskGeometry& g = request.geometry;
   const std::int64_t per_tile = call.divisor("representatives", g.block_q, "block_q");
-  return call.best(run_scores(MeanEstimate{
-      {g, per_tile}, query_means(request, per_tile), pooled_keys(request, g.block_k), attention_scale(request)}));
+  return call.best(run_scores(MeanEstimate{{g, per_tile},
+                                           pooled_queries(request, g.block_q / per_tile),
+                                           pooled_keys(request, g.block_k),
+                                           attention_scale(request)}));
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ BlockMask make_minmax(const PatternRequest& request, const nlohmann::json& value
   const MaskGeometry& g = request.geometry;
   const std::int64_t per_tile = call.divisor("representatives", g.block_q, "block_q");
   return call.best(run_scores(BoundEstimate{{g, per_tile},
-                                            query_means(request, per_tile),
+                                            pooled_queries(request, g.block_q / per_tile),
                                             pooled_keys(request, g.block_k, Pooling::least),
                                             pooled_keys(request, g.block_k, Pooling::most),
                                             attention_scale(request)}));

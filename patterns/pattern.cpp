@@ -63,10 +63,11 @@ void check(const PatternInfo& pattern, const PatternRequest& request) {
 
 std::span<const PatternInfo> pattern_table() {
   static const std::array table = {
-      dense_pattern,          causal_pattern,       local_pattern,      dilated_pattern,      strided_pattern,
-      fixed_pattern,          hierarchical_pattern, longformer_pattern, landmark_pattern,     landmark_adaptive_pattern,
-      bigbird_pattern,        random_pattern,       mean_topk_pattern,  minmax_pattern,       antidiagonal_pattern,
-      vertical_slash_pattern, halftone_pattern,     union_pattern,      intersection_pattern, per_head_pattern};
+      dense_pattern,          causal_pattern,       local_pattern,      dilated_pattern,  strided_pattern,
+      fixed_pattern,          hierarchical_pattern, longformer_pattern, landmark_pattern, landmark_adaptive_pattern,
+      bigbird_pattern,        random_pattern,       mean_topk_pattern,  minmax_pattern,   antidiagonal_pattern,
+      vertical_slash_pattern, lsh_pattern,          routing_pattern,    halftone_pattern, union_pattern,
+      intersection_pattern,   per_head_pattern};
   return table;
 }
 

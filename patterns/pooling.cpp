@@ -43,9 +43,9 @@ Rows pooled(const Tensor& tensor, const std::int32_t* cu_seqlens, std::int64_t b
   return result;
 }
 
-Rows query_means(const PatternRequest& request, std::int64_t per_tile) {
+Rows pooled_queries(const PatternRequest& request, std::int64_t rows) {
   const MaskGeometry& g = request.geometry;
-  return pooled(*request.q, g.cu_seqlens_q, g.batch, {g.block_q / per_tile, g.tiles() * per_tile});
+  return pooled(*request.q, g.cu_seqlens_q, g.batch, {rows, std::int64_t{g.tiles()} * (g.block_q / rows)});
 }
 
 Rows pooled_keys(const PatternRequest& request, std::int64_t rows, Pooling pooling) {

@@ -32,9 +32,9 @@ enum class Pooling { mean, least, most };
 Rows pooled(const Tensor& tensor, const std::int32_t* cu_seqlens, std::int64_t batch, const Runs& runs,
             Pooling pooling = Pooling::mean);
 
-/// The mean queries of a request: `per_tile` runs in every query tile.
-Rows query_means(const PatternRequest& request, std::int64_t per_tile);
-/// The request's keys, `rows` of them in a run: [batch, heads_kv, blocks * block_k / rows, dim].
+/// A request's queries and keys, `rows` of them in a run, a divisor of the tile or block; runs end with those:
+/// [batch, heads, tiles * block_q / rows, dim] and [batch, heads_kv, blocks * block_k / rows, dim].
+Rows pooled_queries(const PatternRequest& request, std::int64_t rows);
 Rows pooled_keys(const PatternRequest& request, std::int64_t rows, Pooling pooling = Pooling::mean);
 
 /// The request's scale of logits.

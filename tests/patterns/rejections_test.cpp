@@ -31,7 +31,7 @@ TEST(PatternRejects, UnknownPattern) {
   EXPECT_EQ(refusal("locla", good_request()),
             "pattern: got locla, expected one of dense, causal, local, dilated, strided, fixed, hierarchical, "
             "longformer, landmark, landmark_adaptive, bigbird, random, mean_topk, minmax, antidiagonal, "
-            "vertical_slash, halftone, union, intersection, per_head");
+            "vertical_slash, lsh, routing, halftone, union, intersection, per_head");
 }
 
 TEST(PatternRejects, Density) {
@@ -79,7 +79,7 @@ TEST(PatternRejects, Parameters) {
 
 TEST(PatternRejects, ContentPatterns) {
   patterns::PatternRequest request = good_request();
-  for (const char* pattern : {"landmark_adaptive", "minmax", "antidiagonal", "vertical_slash"})
+  for (const char* pattern : {"landmark_adaptive", "minmax", "antidiagonal", "vertical_slash", "lsh", "routing"})
     EXPECT_EQ(refusal(pattern, request),
               "activations of pattern " + std::string(pattern) + ": got none, expected queries and keys");
   const Tensor x = to_device(random_tensor(DType::float32, {1, 2, 1000, 8}, 1));
@@ -100,6 +100,14 @@ TEST(PatternRejects, ContentPatterns) {
             "parameter slash of pattern vertical_slash: got -1, expected a number from 0 to 2147483647");
   EXPECT_EQ(refusal("landmark_adaptive", request, R"({"stride": 0})"),
             "parameter stride of pattern landmark_adaptive: got 0, expected a whole number of at least 1");
+  EXPECT_EQ(refusal("lsh", request, R"({"buckets": 7})"),
+            "parameter buckets of pattern lsh: got 7, expected an even number");
+  EXPECT_EQ(refusal("lsh", request, R"({"rounds": 0})"),
+            "parameter rounds of pattern lsh: got 0, expected a whole number of at least 1");
+  EXPECT_EQ(refusal("routing", request, R"({"clusters": 0})"),
+            "parameter clusters of pattern routing: got 0, expected a whole number of at least 1");
+  EXPECT_EQ(refusal("routing", request, R"({"iterations": 0.5})"),
+            "parameter iterations of pattern routing: got 0.5, expected a whole number of at least 0");
   request.density = 0.5;
   EXPECT_EQ(refusal("vertical_slash", request, R"({"vertical": 2, "slash": 3})"),
             "parameter slash of pattern vertical_slash: got 3, expected no value beside a density, which decides it");

@@ -57,10 +57,10 @@ TEST(PatternTable, DescribesEveryPatternOnce) {
     }
   }
   EXPECT_EQ(names, (std::set<std::string_view>{
-                       "dense",          "causal",       "local",      "dilated",      "strided",
-                       "fixed",          "hierarchical", "longformer", "landmark",     "landmark_adaptive",
-                       "bigbird",        "random",       "mean_topk",  "minmax",       "antidiagonal",
-                       "vertical_slash", "halftone",     "union",      "intersection", "per_head"}));
+                       "dense",        "causal",     "local",        "dilated",           "strided", "fixed",
+                       "hierarchical", "longformer", "landmark",     "landmark_adaptive", "bigbird", "random",
+                       "mean_topk",    "minmax",     "antidiagonal", "vertical_slash",    "lsh",     "routing",
+                       "halftone",     "union",      "intersection", "per_head"}));
 }
 
 class AllPatterns : public ::testing::TestWithParam<const char*> {
@@ -112,8 +112,8 @@ TEST_P(AllPatterns, RecordEveryParameterAndUseTheTablesDefaults) {
 INSTANTIATE_TEST_SUITE_P(Patterns, AllPatterns,
                          ::testing::Values("dense", "causal", "local", "dilated", "strided", "fixed", "hierarchical",
                                            "longformer", "landmark", "landmark_adaptive", "bigbird", "random",
-                                           "mean_topk", "minmax", "antidiagonal", "vertical_slash", "halftone", "union",
-                                           "intersection", "per_head"));
+                                           "mean_topk", "minmax", "antidiagonal", "vertical_slash", "lsh", "routing",
+                                           "halftone", "union", "intersection", "per_head"));
 
 TEST(HalftoneEntry, IsTheHalftonePatternOfOneLayer) {
   const TestGeometry test = padded("", true, {2000, 2000}, 128, 64);
