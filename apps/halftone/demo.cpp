@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +16,8 @@
 #include "halftone/core/io/attention_file.hpp"
 #include "halftone/core/io/bench_file.hpp"
 #include "halftone/core/io/mask_file.hpp"
+#include "halftone/patterns/density.hpp"
+#include "halftone/patterns/pattern.hpp"
 #include "sample.hpp"
 #include "signals.hpp"
 #include "table.hpp"
@@ -25,7 +30,7 @@ struct Arguments {
   std::string sample, out = "halftone-demo";
   double density = 0.1;
   std::uint64_t seed = 0;
-  bool force = false;
+  bool all = false, force = false;
 };
 
 struct Contestant {
@@ -36,9 +41,9 @@ struct Contestant {
 
 // Halftone decides about everything but the diagonal. The others have their defaults, which serve them better than no
 // sinks and no forced near field do, where the density leaves room for that.
-const std::vector<Contestant>& contestants() {
+const std::vector<Contestant>& main_contestants() {
   using nlohmann::json;
-  static const std::vector<Contestant> all{
+  static const std::vector<Contestant> main{
       {"halftone", "masks/halftone.h5", "halftone", {json{{"sink_blocks", 0}, {"local_blocks", 0}}}},
       {"halftone + landmarks",
        "masks/halftone_landmarks.h5",
@@ -50,7 +55,28 @@ const std::vector<Contestant>& contestants() {
       {"strided", "masks/strided.h5", "strided", {json::object(), json{{"sink_blocks", 0}}}},
       {"local", "masks/local.h5", "local", {json::object(), json{{"sink_blocks", 0}}}},
   };
-  return all;
+  return main;
+}
+
+// The rest of the pattern table but for compositions, which are what their members are; without sinks and forced blocks
+// where the density leaves no room for them.
+std::vector<Contestant> other_contestants() {
+  using nlohmann::json;
+  std::vector<Contestant> others;
+  for (const patterns::PatternInfo& info : patterns::pattern_table()) {
+    const auto same = [&](const Contestant& c) { return c.pattern == info.name; };
+    const auto composed = [](const patterns::ParameterInfo& p) { return p.name == "patterns"; };
+    if (info.name == "dense" || info.name == "causal" || std::ranges::any_of(main_contestants(), same) ||
+        std::ranges::any_of(info.parameters, composed))
+      continue;
+    json bare = json::object();
+    for (const patterns::ParameterInfo& p : info.parameters)
+      if (p.name == "sink_blocks" || p.name == "local_blocks" || p.name == "global_blocks")
+        bare[std::string(p.name)] = 0;
+    const std::string name(info.name);
+    others.push_back({name, fmt::format("masks/{}.h5", name), name, {json::object(), bare}});
+  }
+  return others;
 }
 
 // Throws InvalidArgument when no settings of the pattern allow the density.
@@ -102,7 +128,12 @@ void print_results(const Activations& activations, const DenseRun& dense, const 
 void run(const Arguments& arguments, const std::string& command_line) {
   const std::string sample = arguments.sample.empty() ? find_sample() : arguments.sample;
   std::vector<std::string> names{"demo.h5", "attention.h5", "caught.png", "heads.png", "patterns.png"};
-  for (const Contestant& contestant : contestants()) names.push_back(contestant.file_name);
+  std::vector<Contestant> contestants = main_contestants();
+  if (arguments.all) {
+    std::ranges::move(other_contestants(), std::back_inserter(contestants));
+    names.push_back("library.png");
+  }
+  for (const Contestant& contestant : contestants) names.push_back(contestant.file_name);
   const DemoFolder folder(arguments.out, names, arguments.force);
 
   Progress progress;
@@ -114,34 +145,45 @@ void run(const Arguments& arguments, const std::string& command_line) {
 
   const DenseRun dense = run_dense(activations, progress);
   std::vector<PatternRun> runs;
-  for (const Contestant& contestant : contestants())
-    runs.push_back(run_contestant(contestant, arguments, activations, dense, progress));
+  std::vector<std::string> written, left_out;
+  for (const Contestant& contestant : contestants) try {
+      runs.push_back(run_contestant(contestant, arguments, activations, dense, progress));
+      written.push_back(contestant.file_name);
+    } catch (const patterns::UnreachableDensity& error) {
+      if (runs.size() < main_contestants().size()) throw;
+      left_out.push_back(fmt::format("left out: {}: {}", contestant.label, error.what()));
+    }
 
   progress.step("drawing");
   const DemoPictures pictures(activations, dense);
   const Canvas caught = pictures.farthest_head(runs[1]), heads = pictures.every_head(runs[0]);
-  const Canvas patterns = pictures.every_pattern(runs);
+  const Canvas patterns = pictures.every_pattern({runs.data(), main_contestants().size()});
+  std::optional<Canvas> library;
+  if (arguments.all) library = pictures.one_head(runs);
 
   progress.step("writing " + arguments.out);
   {
     const DeferSignals whole_files;
     const io::Provenance provenance = io::make_provenance(command_line, arguments.seed);
     for (std::size_t i = 0; i < runs.size(); ++i)
-      io::write_mask(folder.file(contestants()[i].file_name), mask_layers(activations, runs[i]), provenance);
+      io::write_mask(folder.file(written[i]), mask_layers(activations, runs[i]), provenance);
     io::write_attention(folder.file("attention.h5"), attention_layers(activations, runs[0]), provenance);
     io::write_bench(folder.file("demo.h5"), comparison_file(activations, dense, runs), provenance);
     caught.write_png(folder.file("caught.png"));
     heads.write_png(folder.file("heads.png"));
     patterns.write_png(folder.file("patterns.png"));
+    if (library) library->write_png(folder.file("library.png"));
   }
   progress.step("");
   print_results(activations, dense, runs);
+  for (const std::string& reason : left_out) fmt::print("{}\n", reason);
   fmt::print("{}{}\n", folder.refreshes() ? "Replaced the files of an earlier run in " : "Files in ", arguments.out);
   fmt::print(
       "  caught.png    where one head's attention is, and what halftone with landmarks keeps of it\n"
       "  heads.png     halftone on every head: one tolerance shares the blocks out\n"
-      "  patterns.png  every pattern at this density\n"
-      "  demo.h5       the table; attention.h5: halftone's outputs; masks/: the blocks of each pattern\n");
+      "  patterns.png  every pattern at this density\n{}"
+      "  demo.h5       the table; attention.h5: halftone's outputs; masks/: the blocks of each pattern\n",
+      arguments.all ? "  library.png   all patterns of the library on one head\n" : "");
 }
 
 }  // namespace
@@ -160,8 +202,10 @@ void add_demo(CLI::App& program, Invocation& invocation) {
   command->add_option("--out", a.out, "Folder for results; files of an earlier demo in it are replaced")
       ->type_name("DIR")
       ->capture_default_str();
+  command->add_flag("--all", a.all, "Compare with every pattern of the library");
   command->add_flag("--force", a.force, "Replace files that something else made, too");
-  command->footer("Example:\n  halftone demo --density 0.05 --out demo-5-percent");
+  command->footer(
+      "Examples:\n  halftone demo --density 0.05 --out demo-5-percent\n  halftone demo --all --out demo-all");
   command->callback([&invocation, arguments] {
     invocation.run = [&invocation, arguments] { run(*arguments, invocation.command_line); };
   });

@@ -70,9 +70,13 @@ Panel DemoPictures::kept(const Head& head, const PatternRun& run, const std::str
   return panel;
 }
 
+const DemoPictures::Head& DemoPictures::farthest() const {
+  return *std::max_element(heads_.begin(), heads_.end(),
+                           [](const Head& a, const Head& b) { return a.reach < b.reach; });
+}
+
 Canvas DemoPictures::farthest_head(const PatternRun& run) const {
-  const Head& head =
-      *std::max_element(heads_.begin(), heads_.end(), [](const Head& a, const Head& b) { return a.reach < b.reach; });
+  const Head& head = farthest();
   Sheet sheet{fmt::format("What {} keeps: {}", run.label, head.name(activations_)), sizes(activations_, run), 2, {}};
   sheet.panels.push_back(attention(head, "true attention"));
   sheet.panels.push_back(kept(head, run, run.label));
@@ -91,7 +95,16 @@ Canvas DemoPictures::every_head(const PatternRun& run) const {
   return draw(sheet);
 }
 
-Canvas DemoPictures::every_pattern(const std::vector<PatternRun>& runs) const {
+Canvas DemoPictures::one_head(std::span<const PatternRun> runs) const {
+  const Head& head = farthest();
+  Sheet sheet{
+      fmt::format("The pattern library on {}", head.name(activations_)), sizes(activations_, runs.front()), 7, {}};
+  sheet.panels.push_back(attention(head, "true attention"));
+  for (const PatternRun& run : runs) sheet.panels.push_back(kept(head, run, run.label));
+  return draw(sheet);
+}
+
+Canvas DemoPictures::every_pattern(std::span<const PatternRun> runs) const {
   Sheet sheet{"The same density, spent by different patterns",
               sizes(activations_, runs.front()),
               static_cast<int>(runs.size()) + 1,

@@ -1,6 +1,7 @@
 // The demo's pictures.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "contestants.hpp"
@@ -19,7 +20,9 @@ class DemoPictures {
   /// Every head of every layer.
   Canvas every_head(const PatternRun& run) const;
   /// Every pattern; a row for each layer's farthest-reaching head.
-  Canvas every_pattern(const std::vector<PatternRun>& runs) const;
+  Canvas every_pattern(std::span<const PatternRun> runs) const;
+  /// Many patterns on the head that reaches farthest, in rows of seven.
+  Canvas one_head(std::span<const PatternRun> runs) const;
 
  private:
   struct Head {
@@ -32,6 +35,7 @@ class DemoPictures {
   };
 
   const Head& farthest(std::size_t layer) const;
+  const Head& farthest() const;
   Panel attention(const Head& head, const std::string& title) const;
   Panel kept(const Head& head, const PatternRun& run, const std::string& title) const;
 

@@ -85,6 +85,26 @@ TEST_F(Demo, FilesAgreeWithEachOther) {
     EXPECT_TRUE(app::is_own_png(path(std::string("demo/") + picture)));
 }
 
+TEST_F(Demo, ComparesWithTheWholeLibrary) {
+  const std::string out = run_well({"demo", "--sample", "qkv.h5", "--density", "0.5", "--all", "--out", "demo"});
+  const auto pattern = column<std::string>("pattern");
+  const auto density = column<double>("density");
+  for (const char* name : {"dilated", "fixed", "hierarchical", "longformer", "landmark", "landmark_adaptive", "random",
+                           "minmax", "antidiagonal", "vertical_slash", "lsh", "routing"}) {
+    const auto at = std::find(pattern.begin() + 7, pattern.end(), name);
+    ASSERT_NE(at, pattern.end()) << name;
+    EXPECT_NEAR(density[at - pattern.begin()], 0.5, 0.03) << name;
+    EXPECT_THAT(out, HasSubstr(std::string("\n") + name + "  "));
+    EXPECT_EQ(io::read_mask(path(std::string("demo/masks/") + name + ".h5")).size(), 2u);
+  }
+  EXPECT_EQ(pattern.size(), 19u);
+  EXPECT_TRUE(app::is_own_png(path("demo/library.png")));
+
+  // What cannot do with so little is left out, and said so.
+  EXPECT_THAT(run_well({"demo", "--sample", "qkv.h5", "--density", "0.225", "--all", "--out", "demo"}),
+              HasSubstr("left out: hierarchical: density: got 0.225, expected "));
+}
+
 TEST_F(Demo, ReplacesWhatItMadeButNothingElse) {
   demo();
   EXPECT_THAT(demo("0.6"), HasSubstr("Replaced the files of an earlier run in demo"));
