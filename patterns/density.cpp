@@ -14,13 +14,15 @@ struct Point {
 
 }  // namespace
 
+UnreachableDensity::UnreachableDensity(double density, const std::string& expected, double least, double most)
+    : InvalidArgument("density", fmt::format("{}", density), expected), least(least), most(most) {}
+
 UnreachableDensity::UnreachableDensity(std::string_view pattern, double density, double least, double most)
-    : InvalidArgument("density", fmt::format("{}", density),
-                      least == most
-                          ? fmt::format("{:.4f}, the only one pattern {} has here", least, pattern)
-                          : fmt::format("{:.4f} to {:.4f}, what pattern {} can reach here", least, most, pattern)),
-      least(least),
-      most(most) {}
+    : UnreachableDensity(density,
+                         least == most
+                             ? fmt::format("{:.4f}, the only one pattern {} has here", least, pattern)
+                             : fmt::format("{:.4f} to {:.4f}, what pattern {} can reach here", least, most, pattern),
+                         least, most) {}
 
 double solve_budget(std::string_view pattern, double density, std::int64_t visible, double low, double high,
                     const std::function<std::int64_t(double)>& kept) {

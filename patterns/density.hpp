@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <string_view>
 
 #include "halftone/core/block_mask.hpp"
@@ -18,6 +19,8 @@ struct UnreachableDensity : InvalidArgument {
   double least, most;
 
   UnreachableDensity(std::string_view pattern, double density, double least, double most);
+  /// With words of its own for what is expected.
+  UnreachableDensity(double density, const std::string& expected, double least, double most);
 };
 
 /// The budget in [low, high] whose mask comes closest to `density` of `visible` blocks, where kept(budget) is the

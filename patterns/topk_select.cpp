@@ -51,14 +51,18 @@ HALFTONE_FUNCTION inline double weight_reaching(const Team& team, const TopkKeys
   return sum;
 }
 
+constexpr double kEverything = std::numeric_limits<double>::infinity();
+constexpr double kSomething = std::numeric_limits<double>::min();  // which any block with a positive score reaches
+
 /// The weight that the kept blocks of a row must reach.
 HALFTONE_FUNCTION inline double wanted_weight(const Team& team, const TopkKeys& keys, const RowIndex& row) {
   const TopkBudget& budget = keys.budget;
   if (budget.share_of == ShareOf::blocks) return static_cast<double>(budget.kept(row));
-  if (budget.share >= 1.0) return std::numeric_limits<double>::infinity();
+  if (budget.share >= 1.0) return kEverything;
   const double due = weight_reaching(team, keys, row, 0xffffffffu);
   const double wanted = budget.share * weight_reaching(team, keys, row, 0);
-  return due > wanted ? due : wanted;
+  const double most = due > wanted ? due : wanted;
+  return most > 0.0 ? most : kSomething;
 }
 
 /// Finds the threshold bit by bit: the largest key whose blocks reach the wanted weight.

@@ -9,7 +9,7 @@ namespace halftone::patterns {
 /// Of what a row keeps a share.
 enum class ShareOf {
   blocks,  ///< its visible blocks, rounded up or down by dither
-  mass     ///< the sum of its scores (what is not positive counts as 0): the fewest blocks that reach it
+  mass     ///< the sum of its scores (what is not positive counts as 0): the fewest blocks that reach it, one at least
 };
 
 /// What each row keeps: a share, and never less than the blocks that are forced - the tile's own, `local` blocks before

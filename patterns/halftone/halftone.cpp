@@ -7,6 +7,7 @@
 #include <string>
 
 #include "halftone/core/error.hpp"
+#include "halftone/patterns/density.hpp"
 #include "halftone/patterns/halftone/checks.hpp"
 #include "halftone/patterns/halftone/landmarks.hpp"
 #include "halftone/patterns/halftone/scores.hpp"
@@ -52,10 +53,12 @@ float solve_tolerance(std::span<const Array<float>> priorities, double density, 
   const auto near_field = forced * static_cast<std::int64_t>(priorities.size());
   // The slack makes 0.3 of 10 blocks 3, though 0.3 * 10 may be a rounding below.
   const auto budget = static_cast<std::int64_t>(std::floor(density * total * (1.0 + 1e-12)));
-  if (budget < near_field)
-    throw InvalidArgument("density", fmt::format("{}", density),
-                          fmt::format("at least {:.6f}, what the sink blocks, the diagonal and the local blocks need",
-                                      std::ceil(static_cast<double>(near_field) / total * 1e6) / 1e6));
+  if (budget < near_field) {
+    const double least = std::ceil(static_cast<double>(near_field) / total * 1e6) / 1e6;
+    throw UnreachableDensity(
+        density, fmt::format("at least {:.6f}, what the sink blocks, the diagonal and the local blocks need", least),
+        least, 1.0);
+  }
   return detail::find_tolerance(priorities, budget - near_field);
 }
 

@@ -163,6 +163,17 @@ TEST(PerHead, MeetsADensityAndRunsAgainFromItsParameters) {
   for (long e = 0; e < mask.kept(); ++e) ASSERT_EQ(again.col_idx(e), mask.col_idx(e));
 }
 
+// Halftone has its own way to a density: a tolerance for all heads.
+TEST(Union, TakesHalftoneForAMember) {
+  const TestGeometry test = padded("", true, {5000, 5000}, 128, 64, 1, 2);
+  Request request(test);
+  request.density = 0.25;
+  const BlockMask mask =
+      patterns::make_mask("union", request, members(R"([{"name": "halftone"}, {"name": "local", "window": 2}])"));
+  EXPECT_NEAR(mask.density(), 0.25, 0.002);
+  EXPECT_GT(json::parse(mask.parameters).at("patterns").at(0).at("tolerance"), 0.0);
+}
+
 // Members with a budget or a density of their own keep it; the others fill up to the whole's density.
 TEST(Compositions, SolveForOpenMembersOnly) {
   const TestGeometry test = padded("", true, {5000, 5000}, 128, 64, 1, 2);

@@ -41,7 +41,7 @@ struct TopkRow {
     EXPECT_EQ(count(kept), std::max({rounded, count(forced), 1L}));
   }
 
-  /// The fewest blocks that hold a share of all scores.
+  /// The fewest blocks, but one at least, that hold a share of all scores.
   void expect_mass(double share) const {
     double all = 0.0, held = 0.0, weakest = std::numeric_limits<double>::infinity();
     for (std::size_t c = 0; c < kept.size(); ++c) {
@@ -49,6 +49,7 @@ struct TopkRow {
       if (kept[c]) held += scores[c];
       if (chosen(c)) weakest = std::min(weakest, scores[c]);
     }
+    EXPECT_GT(count(kept), 0);
     EXPECT_GE(held, share * all - 1e-5 * all);
     EXPECT_LT(held - weakest, share * all + 1e-5 * all);
   }
