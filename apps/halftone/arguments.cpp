@@ -25,25 +25,32 @@ CLI::Option* PatternArguments::add_to(CLI::App& command) {
   return option;
 }
 
-PatternChoice PatternArguments::choice() const {
+void check_pattern(const std::string& pattern) {
   const auto table = patterns::pattern_table();
-  if (std::none_of(table.begin(), table.end(), [this](const auto& info) { return info.name == pattern; })) {
-    std::vector<std::string_view> names;
-    for (const auto& info : table) names.push_back(info.name);
-    throw UsageError(fmt::format("pattern: got {}, expected one of {}", pattern, fmt::join(names, ", ")));
-  }
-  PatternChoice choice{pattern, nlohmann::json::object(), density, seed};
-  for (const std::string& entry : parameters) {
+  if (std::any_of(table.begin(), table.end(), [&](const auto& info) { return info.name == pattern; })) return;
+  std::vector<std::string_view> names;
+  for (const auto& info : table) names.push_back(info.name);
+  throw UsageError(fmt::format("pattern: got {}, expected one of {}", pattern, fmt::join(names, ", ")));
+}
+
+nlohmann::json parse_parameters(const std::vector<std::string>& entries) {
+  nlohmann::json parameters = nlohmann::json::object();
+  for (const std::string& entry : entries) {
     const std::size_t equals = entry.find('=');
     if (equals == 0 || equals == std::string::npos)
-      throw UsageError(fmt::format("--param: got {}, expected key=value", entry));
+      throw UsageError(fmt::format("parameter of a pattern: got {}, expected key=value", entry));
     const std::string key = entry.substr(0, equals), text = entry.substr(equals + 1);
-    if (choice.parameters.contains(key))
-      throw UsageError(fmt::format("--param: {} is given twice, expected it once", key));
+    if (parameters.contains(key))
+      throw UsageError(fmt::format("parameter of a pattern: {} is given twice, expected it once", key));
     const nlohmann::json value = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    choice.parameters[key] = value.is_discarded() ? nlohmann::json(text) : value;
+    parameters[key] = value.is_discarded() ? nlohmann::json(text) : value;
   }
-  return choice;
+  return parameters;
+}
+
+PatternChoice PatternArguments::choice() const {
+  check_pattern(pattern);
+  return {pattern, parse_parameters(parameters), density, seed};
 }
 
 CLI::Validator density_check() {

@@ -32,10 +32,16 @@ struct PatternArguments {
 
   CLI::Option* add_to(CLI::App& command);  ///< returns the --pattern option
 
-  /// What was asked for. Values of parameters that read as JSON are taken as such, anything else is a string.
-  /// Throws UsageError: an entry without '=', a key twice, an unknown pattern.
+  /// What was asked for. Throws as check_pattern and parse_parameters do.
   PatternChoice choice() const;
 };
+
+/// Throws UsageError unless the library has a pattern of that name.
+void check_pattern(const std::string& pattern);
+
+/// "key=value" each: values that read as JSON are taken as such, anything else is a string.
+/// Throws UsageError: an entry without '=', a key twice.
+nlohmann::json parse_parameters(const std::vector<std::string>& entries);
 
 /// Whether a number is a density: above 0, at most 1.
 CLI::Validator density_check();

@@ -12,7 +12,7 @@
 #include "halftone/core/io/attention_file.hpp"
 #include "halftone/core/io/mask_file.hpp"
 #include "inputs.hpp"
-#include "metrics.hpp"
+#include "halftone/eval/quality/attention_quality.hpp"
 #include "progress.hpp"
 #include "results.hpp"
 #include "selection.hpp"
@@ -83,7 +83,7 @@ void run(const Arguments& arguments, const std::string& command_line) {
   TextTable table{{"layer", "kernel", "density", "time"}, {}};
   if (arguments.dense_reference) table.header.insert(table.header.end(), {"dense time", "speed-up", "error", "mass"});
   table.header.push_back("far mass");
-  SquaredError total;
+  eval::SquaredError total;
   std::vector<io::AttentionLayer> results;
   for (std::size_t l = 0; l < activations.layers.size(); ++l) {
     const Layer& layer = activations.layers[l];
@@ -102,7 +102,7 @@ void run(const Arguments& arguments, const std::string& command_line) {
       row.insert(row.end(), {duration(dense.best()), fmt::format("{:.2f}", dense.best() / sparse.best()),
                              fmt::format("{:.4g}", quality.total.relative()), percent(quality.mean_mass())});
     }
-    row.push_back(kept.landmarks ? percent(mean_far_mass(sparse.result)) : "-");
+    row.push_back(kept.landmarks ? percent(eval::mean_far_mass(sparse.result)) : "-");
     table.rows.push_back(row);
     results.push_back(std::move(result));
   }

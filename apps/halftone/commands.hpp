@@ -11,6 +11,7 @@ void add_demo(CLI::App& program, Invocation& invocation);
 void add_mask(CLI::App& program, Invocation& invocation);
 void add_attend(CLI::App& program, Invocation& invocation);
 void add_activations(CLI::App& program, Invocation& invocation);
+void add_eval(CLI::App& program, Invocation& invocation);
 void add_list(CLI::App& program, Invocation& invocation);
 void add_inspect(CLI::App& program, Invocation& invocation);
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "metrics.hpp"
+#include "halftone/eval/quality/attention_quality.hpp"
 #include "table.hpp"
 
 namespace halftone::app {
@@ -33,8 +33,8 @@ std::string number(double value) { return fmt::format("{:.4f}", value); }
 
 double DenseRun::seconds() const { return best_times(layers); }
 
-SquaredError PatternRun::error() const {
-  SquaredError sum;
+eval::SquaredError PatternRun::error() const {
+  eval::SquaredError sum;
   for (const Quality& layer : quality) sum += layer.total;
   return sum;
 }
@@ -47,7 +47,7 @@ double PatternRun::mass() const {
 
 double PatternRun::far_mass() const {
   double sum = 0.0;
-  for (const TimedAttention& layer : layers) sum += mean_far_mass(layer.result);
+  for (const TimedAttention& layer : layers) sum += eval::mean_far_mass(layer.result);
   return sum / static_cast<double>(layers.size());
 }
 

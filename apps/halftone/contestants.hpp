@@ -25,7 +25,7 @@ struct PatternRun {
   std::vector<TimedAttention> layers;
   std::vector<Quality> quality;  ///< per layer
 
-  SquaredError error() const;     ///< over all layers and heads
+  eval::SquaredError error() const;     ///< over all layers and heads
   double mass() const;            ///< captured attention mass, mean over layers and heads
   double far_mass() const;        ///< mean over layers and heads; 0 without landmarks
   double attend_seconds() const;  ///< best run of each layer, summed

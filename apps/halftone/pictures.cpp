@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "halftone/patterns/halftone/selection.hpp"
-#include "metrics.hpp"
+#include "halftone/eval/quality/attention_quality.hpp"
 #include "table.hpp"
 
 namespace halftone::app {
@@ -72,7 +72,7 @@ Panel mask_panel(const LayerSelection& selection, const MaskGeometry& sequence, 
 
 Panel mass_panel(const Layer& layer, const AttentionResult& dense, const MaskGeometry& sequence, int head) {
   Panel panel = empty_panel(sequence);
-  panel.mass = block_mass(layer.q, layer.k, dense.lse, sequence, layer.scale, 0, head);
+  panel.mass = eval::block_mass(layer.q, layer.k, dense.lse, sequence, layer.scale, 0, head);
   return panel;
 }
 

@@ -18,8 +18,8 @@ double Quality::mean_mass() const {
 }
 
 Quality compare(const AttentionResult& sparse, const AttentionResult& dense) {
-  Quality quality{squared_errors(sparse.o, dense.o), captured_mass(sparse, dense), {}};
-  for (const SquaredError& error : quality.errors) quality.total += error;
+  Quality quality{eval::squared_errors(sparse.o, dense.o), eval::captured_mass(sparse, dense), {}};
+  for (const eval::SquaredError& error : quality.errors) quality.total += error;
   return quality;
 }
 
@@ -39,7 +39,7 @@ io::AttentionLayer to_file(const Layer& layer, const LayerSelection& selection, 
 void add_errors(io::AttentionLayer& layer, const Quality& quality) {
   const io::Shape heads{static_cast<std::int64_t>(quality.errors.size())};
   std::vector<double> relative;
-  for (const SquaredError& error : quality.errors) relative.push_back(error.relative());
+  for (const eval::SquaredError& error : quality.errors) relative.push_back(error.relative());
   layer.errors.push_back(
       {"relative_l2", heads, relative, "1", "norm of the difference to dense attention over its norm, per head", {}});
   layer.errors.push_back({"captured_mass",

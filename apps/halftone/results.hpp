@@ -4,16 +4,16 @@
 #include <vector>
 
 #include "halftone/core/io/attention_file.hpp"
-#include "metrics.hpp"
+#include "halftone/eval/quality/attention_quality.hpp"
 #include "selection.hpp"
 
 namespace halftone::app {
 
 /// A sparse result against the dense one.
 struct Quality {
-  std::vector<SquaredError> errors;  ///< [heads]
+  std::vector<eval::SquaredError> errors;  ///< [heads]
   std::vector<double> mass;          ///< [heads] captured attention mass
-  SquaredError total;
+  eval::SquaredError total;
 
   double mean_mass() const;
 };

@@ -11,10 +11,13 @@
 namespace halftone::io {
 namespace {
 
-/// Calls visit(name) for every dataset below `group`, names relative to the root.
+constexpr const char* kAnswers = "answers";
+
+/// Calls visit(name) for every document below `group`, names relative to the root.
 template <class Visit>
 void for_each_dataset(const Group& group, const std::string& prefix, const Visit& visit) {
   for (const std::string& name : group.names()) {
+    if (prefix.empty() && name == kAnswers) continue;
     if (group.is_group(name))
       for_each_dataset(group.group(name), prefix + name + "/", visit);
     else
@@ -28,7 +31,7 @@ TokenDocument describe(const Dataset& data, const std::string& name) {
   const auto text = [&](const char* attribute) {
     return data.has_attribute(attribute) ? data.string_attribute(attribute) : std::string{};
   };
-  return {name, text("scenario"), text("title"), data.size(), {}};
+  return {name, text("scenario"), text("title"), data.size()};
 }
 
 template <class T>
@@ -40,6 +43,17 @@ void check(const std::string& name, const std::vector<T>& ids, std::int64_t voca
   if (outside != ids.end())
     throw InvalidArgument(fmt::format("document {}, token {}", name, outside - ids.begin()), std::to_string(*outside),
                           fmt::format("0 to {}", bound - 1));
+}
+
+void check_answers(const TokenDocument& document) {
+  const auto length = static_cast<std::int64_t>(document.tokens.size());
+  std::int64_t last = 0;
+  for (const std::int64_t place : document.answers) {
+    if (place <= last || place >= length)
+      throw InvalidArgument(fmt::format("document {}, answers", document.name), fmt::format("{} after {}", place, last),
+                            fmt::format("ascending places from 1 to {}", length - 1));
+    last = place;
+  }
 }
 
 /// The group that holds the document, made where it is missing.
@@ -69,6 +83,7 @@ void write_tokens(const std::string& path, const std::vector<TokenDocument>& doc
   std::int32_t largest = 0;
   for (const TokenDocument& document : documents) {
     check(document.name, document.tokens, vocab_size);
+    check_answers(document);
     largest = std::max(largest, *std::max_element(document.tokens.begin(), document.tokens.end()));
   }
   FileWriter writer(path, "tokens", provenance);
@@ -80,6 +95,11 @@ void write_tokens(const std::string& path, const std::vector<TokenDocument>& doc
       write_document<std::uint16_t>(group, name, document);
     else
       write_document<std::uint32_t>(group, name, document);
+    if (document.answers.empty()) continue;
+    const std::string path_of_answers = fmt::format("{}/{}", kAnswers, document.name);
+    parent_group(writer.root(), path_of_answers)
+        .write<std::int64_t>(name, document.answers, {static_cast<std::int64_t>(document.answers.size())},
+                             {"1", "places of the tokens that a model is asked for"});
   }
   writer.commit();
 }
@@ -100,12 +120,15 @@ TokenDocument read_document(const std::string& path, const std::string& name) {
   const Dataset data = root.dataset(name);
   TokenDocument document = describe(data, name);
   const std::vector<std::int64_t> ids = data.read_integers();
+  document.tokens.assign(ids.begin(), ids.end());
+  const std::string answers = fmt::format("{}/{}", kAnswers, name);
+  if (root.has(answers)) document.answers = root.dataset(answers).require_shape({-1}).read_integers();
   try {
+    check_answers(document);
     check(name, ids, root.has_attribute("vocab_size") ? root.integer_attribute("vocab_size") : 0);
   } catch (const InvalidArgument& problem) {
     root.fail(problem.what());
   }
-  document.tokens.assign(ids.begin(), ids.end());
   return document;
 }
 

@@ -126,8 +126,8 @@ TEST_F(BadInput, Parameters) {
     arguments.push_back(parameter);
     return arguments;
   };
-  expect_refused(with("window"), kUsage, HasSubstr("--param: got window, expected key=value"));
-  expect_refused(with("=3"), kUsage, HasSubstr("--param: got =3, expected key=value"));
+  expect_refused(with("window"), kUsage, HasSubstr("parameter of a pattern: got window, expected key=value"));
+  expect_refused(with("=3"), kUsage, HasSubstr("parameter of a pattern: got =3, expected key=value"));
   expect_refused(with("windows=3"), kFailure, AllOf(HasSubstr("windows"), HasSubstr("window")));
   expect_refused(with("window=wide"), kFailure, AllOf(HasSubstr("window"), HasSubstr("wide"), HasSubstr("number")));
   expect_refused(with("window=-1"), kFailure, AllOf(HasSubstr("window"), HasSubstr("-1")));
@@ -208,6 +208,34 @@ TEST_F(BadInput, ModelsAndDocuments) {
   auto dtype = with(HALFTONE_TINY_MODEL, "tokens.h5", "books/00", "4");
   dtype.insert(dtype.end(), {"--dtype", "int8"});
   expect_refused(dtype, kUsage, AllOf(HasSubstr("int8"), HasSubstr("bfloat16")));
+}
+
+TEST_F(BadInput, Evaluations) {
+  io::write_tokens(path("tokens.h5"), {{"books/00", "books", "", 5, {1, 2, 3, 4, 5}}}, 0, test_provenance());
+  const auto with = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments{"eval",   "--model",   HALFTONE_TINY_MODEL, "--length", "4",
+                                       "--out",  "new.h5",    "--density",         "0.5"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  };
+  const std::vector<std::string> document{"--tokens", "tokens.h5", "--documents", "books/00"};
+  const auto on_document = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), document.begin(), document.end());
+    return with(more);
+  };
+  expect_refused(with({"--pattern", "local"}), kUsage, HasSubstr("neither --documents nor --tasks"));
+  expect_refused(with({"--pattern", "local", "--documents", "books/00"}), kUsage, HasSubstr("--tokens: missing"));
+  expect_refused(with({"--pattern", "local", "--tasks", "tokens.h5"}), kUsage, HasSubstr("books/00 asks nothing"));
+  expect_refused(on_document({"--pattern", "local", "--length", "5"}), kUsage, HasSubstr("--length"));
+  expect_refused(on_document({"--pattern", "checkerboard"}), kUsage, HasSubstr("got checkerboard"));
+  expect_refused(on_document({"--pattern", "local:window"}), kUsage, HasSubstr("got window, expected key=value"));
+  expect_refused(on_document({"--pattern", "local:{window"}), kUsage, HasSubstr("JSON object"));
+  expect_refused(on_document({"--pattern", "halftone:landmarks=true"}), kUsage, HasSubstr("--calibration"));
+  expect_refused(on_document({"--pattern", "halftone:landmarks=3"}), kUsage, HasSubstr("expected true or false"));
+  expect_refused(on_document({"--pattern", "local", "--head-weights", "none.json"}), kUsage, HasSubstr("none.json"));
+  write_text(path("weights.json"), "[[1, 2, 3, 4]]");
+  expect_refused(on_document({"--pattern", "local", "--head-weights", "weights.json"}), kUsage,
+                 HasSubstr("weights.json: expected a JSON array of 2 layers with 4 positive numbers each"));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "app/program.hpp"
 #include "canvas.hpp"
 #include "halftone/core/io/attention_file.hpp"
+#include "halftone/core/io/eval_file.hpp"
 #include "halftone/core/io/mask_file.hpp"
 #include "halftone/core/io/tokens_file.hpp"
 #include "halftone/kernels/attention.hpp"
@@ -58,7 +59,7 @@ std::vector<double> probabilities(const io::ActivationLayer& layer, int head, in
 TEST_F(Command, HelpAndVersion) {
   EXPECT_THAT(run_well({"--version"}), ::testing::MatchesRegex("halftone [0-9]+\\.[0-9]+\\.[0-9]+[^\n]*\n"));
   const std::string help = run_well({"--help"});
-  for (const char* command : {"demo", "mask", "attend", "activations", "list", "inspect"}) {
+  for (const char* command : {"demo", "mask", "attend", "activations", "eval", "list", "inspect"}) {
     EXPECT_THAT(help, HasSubstr(command));
     EXPECT_THAT(run_well({command, "--help"}), HasSubstr(command));
   }
@@ -290,6 +291,28 @@ TEST_F(Command, ActivationsOfAModel) {
   EXPECT_EQ(static_cast<std::int64_t>(file.layers[0].head_weight.size()), file.layers[0].q.shape[1]);
   EXPECT_EQ(file.tokens, std::vector<std::int32_t>(tokens.begin() + 3, tokens.begin() + 23));
   EXPECT_EQ(file.source, "20 tokens of a from tokens.h5");
+}
+
+TEST_F(Command, EvaluatesPatternsOnAModel) {
+  std::vector<std::int32_t> tokens(1025);
+  for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<std::int32_t>(i * i % 59);
+  io::write_tokens(path("tokens.h5"), {{"a/00", "a", "", 0, tokens}, {"b/00", "b", "", 0, tokens}}, 0,
+                   test_provenance());
+  io::write_tokens(path("tasks.h5"), {{"task", "", "", 0, tokens, {700, 900}}}, 0, test_provenance());
+  const std::string out = run_well({"eval", "--model", HALFTONE_TINY_MODEL, "--tokens", "tokens.h5", "--documents", "a/00",
+                                    "--tasks", "tasks.h5", "--calibration", "b/00", "--length", "1024", "--pattern",
+                                    "halftone:landmarks=true,micro_block=8", "--pattern", "local", "--density", "0.6,1",
+                                    "--heads", "--out", "eval.h5"});
+  const io::EvalFile file = io::read_eval(path("eval.h5"));
+  EXPECT_THAT(std::get<std::vector<std::string>>(file.summary.column("setting").values),
+              ::testing::ElementsAre("halftone:landmarks=true,micro_block=8 60 %",
+                                     "halftone:landmarks=true,micro_block=8 100 %", "local 60 %", "local 100 %"));
+  for (const auto& label : std::get<std::vector<std::string>>(file.summary.column("setting").values))
+    EXPECT_THAT(out, HasSubstr(label));
+  const auto& increase = std::get<std::vector<double>>(file.summary.column("loss_increase").values);
+  EXPECT_NEAR(increase[1], 0.0, 1e-5);
+  EXPECT_NEAR(increase[3], 0.0, 1e-5);
+  EXPECT_NE(increase[2], 0.0);
 }
 
 TEST_F(Command, FilesSayHowTheyWereMade) {

@@ -47,6 +47,26 @@ TEST_F(Tokens, RoundTrip) {
   EXPECT_EQ(FileReader(path("t.h5"), "tokens").root().dataset("note").type_name(), "uint16");
 }
 
+TEST_F(Tokens, AnswersComeBackAndAreNoDocuments) {
+  write({{"recall/00", "books", "", 0, {0, 5, 99, 3}, {1, 3}}, {"note", "", "", 0, {1, 2}}});
+  ASSERT_EQ(list_documents(path("t.h5")).size(), 2u);
+  EXPECT_TRUE(list_documents(path("t.h5"))[0].answers.empty());
+  EXPECT_THAT(read_document(path("t.h5"), "recall/00").answers, ElementsAre(1, 3));
+  EXPECT_THAT(read_document(path("t.h5"), "note").answers, IsEmpty());
+  EXPECT_EQ(message_of<FileError>([&] { read_document(path("t.h5"), "answers/recall/00"); }),
+            path("t.h5") + ": document: got answers/recall/00, expected one of recall/00, note");
+  t::replace_dataset(path("t.h5"), "answers/recall/00", H5T_NATIVE_INT64, {2, 1});
+  EXPECT_THAT(message_of<FileError>([&] { read_document(path("t.h5"), "recall/00"); }),
+              ::testing::HasSubstr("answers/recall/00"));
+}
+
+TEST_F(Tokens, AnswersLieInTheDocument) {
+  const auto refusal = [&](std::vector<std::int64_t> answers) { return write_refusal({{"a", "", "", 0, {1, 2, 3}, answers}}); };
+  EXPECT_EQ(refusal({0}), "document a, answers: got 0 after 0, expected ascending places from 1 to 2");
+  EXPECT_EQ(refusal({3}), "document a, answers: got 3 after 0, expected ascending places from 1 to 2");
+  EXPECT_EQ(refusal({2, 2}), "document a, answers: got 2 after 2, expected ascending places from 1 to 2");
+}
+
 TEST_F(Tokens, LargeVocabulariesNeedFourBytes) {
   write({{"a", "", "", 0, {65536}}}, 0);
   EXPECT_EQ(FileReader(path("t.h5"), "tokens").root().dataset("a").type_name(), "uint32");

@@ -7,7 +7,7 @@
 #include "halftone/core/tensor.hpp"
 #include "halftone/kernels/attention.hpp"
 
-namespace halftone::app {
+namespace halftone::eval {
 
 /// Squared norms of ||O - O_ref|| and ||O_ref||, which add up over heads and layers.
 struct SquaredError {
@@ -35,4 +35,4 @@ double mean_far_mass(const AttentionResult& sparse);
 std::vector<float> block_mass(const Tensor& q, const Tensor& k, const Array<float>& lse, const MaskGeometry& geometry,
                               float scale, int batch, int head);
 
-}  // namespace halftone::app
+}  // namespace halftone::eval

@@ -1,11 +1,11 @@
-#include "metrics.hpp"
+#include "halftone/eval/quality/attention_quality.hpp"
 
 #include <cmath>
 #include <limits>
 
 #include "halftone/core/fast_math.hpp"
 
-namespace halftone::app {
+namespace halftone::eval {
 
 namespace {
 
@@ -22,9 +22,9 @@ std::vector<double> sum_squares_per_head(const Tensor& a, const Tensor& b) {
   const auto x = a.view<T>(), y = b.view<T>();
   const int heads = static_cast<int>(a.shape[1]);
   const std::int64_t batch = a.shape[0], seq = a.shape[2], dim = a.shape[3];
-  const Array<double> sums("halftone::metrics::squared_errors", 2 * heads);
+  const Array<double> sums("halftone::eval::squared_errors", 2 * heads);
   Kokkos::parallel_for(
-      "halftone::metrics::squared_errors", Kokkos::TeamPolicy<ExecSpace>(2 * heads, Kokkos::AUTO),
+      "halftone::eval::squared_errors", Kokkos::TeamPolicy<ExecSpace>(2 * heads, Kokkos::AUTO),
       KOKKOS_LAMBDA(const Team& team) {
         const int head = team.league_rank() / 2;
         const double with_a = team.league_rank() % 2 == 0 ? 1.0 : 0.0;
@@ -67,9 +67,9 @@ Array<float> block_mass_on_device(const Tensor& q, const Tensor& k, const Array<
   const std::int64_t lse_begin = (batch * q.shape[1] + head) * q.shape[2];
   const MaskGeometry g = geometry;
   const float nothing = std::numeric_limits<float>::quiet_NaN();
-  const Array<float> mass("halftone::metrics::block_mass", static_cast<std::size_t>(geometry.tiles()) * blocks);
+  const Array<float> mass("halftone::eval::block_mass", static_cast<std::size_t>(geometry.tiles()) * blocks);
   Kokkos::parallel_for(
-      "halftone::metrics::block_mass", Kokkos::TeamPolicy<ExecSpace>(geometry.tiles() * blocks, Kokkos::AUTO),
+      "halftone::eval::block_mass", Kokkos::TeamPolicy<ExecSpace>(geometry.tiles() * blocks, Kokkos::AUTO),
       KOKKOS_LAMBDA(const Team& team) {
         const int tile = team.league_rank() / blocks, block = team.league_rank() % blocks;
         const std::int64_t first = std::int64_t{tile} * g.block_q, begin = std::int64_t{block} * g.block_k;
@@ -115,9 +115,9 @@ std::vector<double> captured_mass(const AttentionResult& sparse, const Attention
   const int heads = static_cast<int>(sparse.o.shape[1]);
   const std::int64_t batch = sparse.o.shape[0], seq = sparse.o.shape[2];
   const Array<float> lse = sparse.lse, dense_lse = dense.lse, far_mass = sparse.far_mass;
-  const Array<double> mass("halftone::metrics::captured_mass", heads);
+  const Array<double> mass("halftone::eval::captured_mass", heads);
   Kokkos::parallel_for(
-      "halftone::metrics::captured_mass", Kokkos::TeamPolicy<ExecSpace>(heads, Kokkos::AUTO),
+      "halftone::eval::captured_mass", Kokkos::TeamPolicy<ExecSpace>(heads, Kokkos::AUTO),
       KOKKOS_LAMBDA(const Team& team) {
         const std::int64_t head = team.league_rank();
         double sum = 0.0;
@@ -145,7 +145,7 @@ double mean_far_mass(const AttentionResult& sparse) {
   if (rows == 0) return 0.0;
   double sum = 0.0;
   Kokkos::parallel_reduce(
-      "halftone::metrics::far_mass", Kokkos::RangePolicy<ExecSpace>(0, rows),
+      "halftone::eval::far_mass", Kokkos::RangePolicy<ExecSpace>(0, rows),
       KOKKOS_LAMBDA(const std::int64_t i, double& total) { total += far_mass(i); }, sum);
   return sum / static_cast<double>(rows);
 }
@@ -159,4 +159,4 @@ std::vector<float> block_mass(const Tensor& q, const Tensor& k, const Array<floa
   return {host.data(), host.data() + host.extent(0)};
 }
 
-}  // namespace halftone::app
+}  // namespace halftone::eval

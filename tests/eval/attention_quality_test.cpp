@@ -1,5 +1,5 @@
 // Quality metrics against sums written out.
-#include "metrics.hpp"
+#include "halftone/eval/quality/attention_quality.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 
 #include "support/random.hpp"
 
-namespace halftone::app {
+namespace halftone::eval {
 namespace {
 
 using halftone::testing::random_tensor;
@@ -22,7 +22,7 @@ Array<float> to_array(const std::vector<float>& values) {
   return array;
 }
 
-TEST(Metrics, SquaredErrorsPerHead) {
+TEST(AttentionQuality, SquaredErrorsPerHead) {
   for (const DType dtype : {DType::float32, DType::float16, DType::bfloat16}) {
     const HostTensor a = random_tensor(dtype, {2, 3, 17, 20}, 1), b = random_tensor(dtype, {2, 3, 17, 20}, 2);
     const auto errors = squared_errors(to_device(a), to_device(b));
@@ -45,7 +45,7 @@ TEST(Metrics, SquaredErrorsPerHead) {
   }
 }
 
-TEST(Metrics, SquaredErrorsAddUp) {
+TEST(AttentionQuality, SquaredErrorsAddUp) {
   SquaredError sum{1.0, 4.0};
   sum += {8.0, 32.0};
   EXPECT_DOUBLE_EQ(sum.relative(), 0.5);
@@ -53,7 +53,7 @@ TEST(Metrics, SquaredErrorsAddUp) {
 }
 
 // Two heads of three queries; the second head's first query sees nothing, and one query lost all it could see.
-TEST(Metrics, CapturedMass) {
+TEST(AttentionQuality, CapturedMass) {
   AttentionResult dense, sparse;
   dense.o = sparse.o = Tensor("o", DType::float32, {1, 2, 3, 4});
   dense.lse = to_array({0.0f, 1.0f, 2.0f, kNothing, 3.0f, 1.0f});
@@ -72,7 +72,7 @@ TEST(Metrics, CapturedMass) {
   EXPECT_EQ(mean_far_mass(dense), 0.0);
 }
 
-TEST(Metrics, BlockMass) {
+TEST(AttentionQuality, BlockMass) {
   const int seq = 200, heads = 4, dim = 20;  // neither a multiple of the blocks nor of vector registers
   const HostTensor q = random_tensor(DType::float32, {2, heads, seq, dim}, 3),
                    k = random_tensor(DType::float32, {2, 2, seq, dim}, 4);
@@ -115,4 +115,4 @@ TEST(Metrics, BlockMass) {
 }
 
 }  // namespace
-}  // namespace halftone::app
+}  // namespace halftone::eval

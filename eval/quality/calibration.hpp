@@ -1,0 +1,41 @@
+// Head weights, landmark gates and the tolerance of the halftone pattern, from documents that are never scored.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "halftone/eval/quality/sparse_run.hpp"
+#include "halftone/patterns/halftone/halftone.hpp"
+
+namespace halftone::eval {
+
+/// Says what calibration is at: "document 1 of 3, layer 4". May be empty.
+using CalibrationProgress = std::function<void(std::string_view what)>;
+
+/// Q, K, V and the dense output of every layer over calibration documents of one length. Memory: 4 tensors of float32
+/// per layer and document.
+class CalibrationData {
+ public:
+  /// Runs the model over the documents. Throws InvalidArgument: no documents, documents of different lengths.
+  CalibrationData(const LlamaModel& model, const std::vector<std::vector<std::int32_t>>& documents,
+                  const CalibrationProgress& progress = {});
+
+  /// Root mean square over all tokens of what each head adds to the residual stream, over its mean over the model.
+  const HeadWeights& head_weights() const { return head_weights_; }
+
+  /// The tolerance at which the mean density over documents, layers and heads is `density`, and with
+  /// `options.landmarks` the heads whose output error landmarks reduce. options.density and .tolerance are ignored.
+  Calibration calibrate(patterns::HalftoneOptions options, double density, const HeadWeights& weights) const;
+
+ private:
+  struct Record {
+    int layer;
+    Tensor q, k, v, o;
+  };
+  std::vector<Record> records_;  ///< document by document
+  HeadWeights head_weights_;
+};
+
+}  // namespace halftone::eval

@@ -1,0 +1,122 @@
+#include "halftone/eval/quality/sparse_run.hpp"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "halftone/core/error.hpp"
+#include "halftone/kernels/attention.hpp"
+#include "halftone/patterns/halftone/halftone.hpp"
+#include "halftone/patterns/pattern.hpp"
+
+namespace halftone::eval {
+namespace {
+
+struct Selected {
+  BlockMask mask;
+  std::optional<Landmarks> landmarks;
+};
+
+MaskGeometry geometry_of(const Tensor& q) {
+  MaskGeometry geometry;
+  geometry.heads = static_cast<std::int32_t>(q.shape[1]);
+  geometry.seq_q = geometry.seq_k = q.shape[2];
+  return geometry;
+}
+
+Selected select_halftone_layer(const SparseSetting& setting, int layer, const Tensor& q, const Tensor& k,
+                               const Tensor& v) {
+  const Calibration& calibration = setting.calibration;
+  const double density = setting.density == 0.0 && calibration.tolerance < 0.0 ? 1.0 : setting.density;
+  patterns::HalftoneOptions options = patterns::halftone_options(setting.parameters, density);
+  if (density == 0.0 && calibration.tolerance > 0.0) options.tolerance = calibration.tolerance;
+  patterns::HalftoneLayer input{&q, &k, &v, 0.0f, {}, {}};
+  if (!calibration.head_weights.empty()) input.head_weight = calibration.head_weights.at(layer);
+  if (!calibration.gates.empty()) {
+    options.landmarks = true;
+    input.gate = calibration.gates.at(layer);
+  }
+  patterns::HalftoneResult result = patterns::select_halftone({&input, 1}, geometry_of(q), options);
+  return {std::move(result.layers[0].mask), std::move(result.layers[0].landmarks)};
+}
+
+Selected select(const SparseSetting& setting, int layer, const Tensor& q, const Tensor& k, const Tensor& v) {
+  if (setting.pattern == "halftone") return select_halftone_layer(setting, layer, q, k, v);
+  patterns::PatternRequest request;
+  request.geometry = geometry_of(q);
+  request.q = &q;
+  request.k = &k;
+  request.density = setting.density;
+  request.seed = setting.seed;
+  return {patterns::make_mask(setting.pattern, request, setting.parameters), std::nullopt};
+}
+
+std::vector<double> density_per_head(const BlockMask& mask, std::int64_t heads) {
+  const auto row_ptr = Kokkos::create_mirror_view_and_copy(HostSpace{}, mask.row_ptr);
+  const double visible = static_cast<double>(mask.visible) / mask.heads;
+  std::vector<double> density;
+  for (std::int64_t h = 0; h < heads; ++h) {
+    const std::int64_t first = h % mask.heads * mask.tiles;  // a mask of one head serves all
+    density.push_back(static_cast<double>(row_ptr(first + mask.tiles) - row_ptr(first)) / visible);
+  }
+  return density;
+}
+
+std::vector<double> mean_per_head(const Array<float>& values, std::int64_t heads) {
+  const auto host = Kokkos::create_mirror_view_and_copy(HostSpace{}, values);
+  std::vector<double> means(heads, 0.0);
+  const std::int64_t each = static_cast<std::int64_t>(host.extent(0)) / heads;
+  for (std::int64_t i = 0; i < each * heads; ++i) means[i / each] += host(i) / static_cast<double>(each);
+  return means;
+}
+
+void check_calibration(const LlamaModel& model, const Calibration& calibration) {
+  const auto layers = static_cast<std::size_t>(model.sizes().num_layers);
+  for (const std::size_t n : {calibration.head_weights.size(), calibration.gates.size()})
+    if (n != 0 && n != layers)
+      throw InvalidArgument("calibration", fmt::format("{} layers", n), fmt::format("{}, the model's", layers));
+}
+
+}  // namespace
+
+double SparseRun::density() const {
+  double sum = 0.0;
+  std::size_t count = 0;
+  for (const LayerRecord& layer : layers)
+    for (const double density : layer.density) sum += density, ++count;
+  return count > 0 ? sum / static_cast<double>(count) : 0.0;
+}
+
+SparseRun run_sparse(const LlamaModel& model, std::span<const std::int32_t> tokens, const SparseSetting& setting,
+                     const RunOptions& options) {
+  check_calibration(model, setting.calibration);
+  SparseRun run;
+  const auto attend = [&](int layer, const Tensor& q, const Tensor& k, const Tensor& v) {
+    if (options.progress) options.progress(layer);
+    LayerRecord record;
+    Kokkos::Timer timer;
+    const Selected selected = select(setting, layer, q, k, v);
+    Kokkos::fence();
+    record.select_seconds = timer.seconds();
+    AttentionOptions attention;
+    attention.mask = &selected.mask;
+    if (selected.landmarks) attention.landmarks = &*selected.landmarks;
+    timer.reset();
+    const AttentionResult sparse = block_sparse_attention(q, k, v, attention);
+    record.attend_seconds = timer.seconds();
+    record.density = density_per_head(selected.mask, q.shape[1]);
+    if (selected.landmarks) record.far_mass = mean_per_head(sparse.far_mass, q.shape[1]);
+    else record.far_mass.assign(q.shape[1], 0.0);
+    if (options.measure_heads) {
+      const AttentionResult dense = block_sparse_attention(q, k, v);
+      record.error = squared_errors(sparse.o, dense.o);
+      record.captured_mass = captured_mass(sparse, dense);
+    }
+    run.layers.push_back(std::move(record));
+    return sparse.o;
+  };
+  run.hidden = model.forward(tokens, attend);
+  return run;
+}
+
+}  // namespace halftone::eval

@@ -1,0 +1,57 @@
+// A model with sparse attention over one document.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "halftone/eval/model/activations.hpp"
+#include "halftone/eval/model/llama.hpp"
+#include "halftone/eval/quality/attention_quality.hpp"
+
+namespace halftone::eval {
+
+/// What calibration on documents that are never scored has fixed. Empty or 0: not fixed.
+struct Calibration {
+  HeadWeights head_weights;              ///< [layers][heads]
+  std::vector<std::vector<bool>> gates;  ///< [layers][heads] landmarks on
+  double tolerance = 0.0;                ///< -1: every block (patterns::HalftoneResult)
+};
+
+/// A pattern with its settings, the same in every layer.
+struct SparseSetting {
+  std::string label;               ///< for people
+  std::string pattern;             ///< from patterns::pattern_table()
+  nlohmann::json parameters = nlohmann::json::object();
+  double density = 0.0;            ///< of every layer; 0: as the parameters or the calibrated tolerance say
+  std::uint64_t seed = 0;
+  Calibration calibration;         ///< for halftone
+};
+
+/// What one layer did; vectors per query head.
+struct LayerRecord {
+  std::vector<double> density, far_mass;
+  std::vector<SquaredError> error;      ///< against dense attention of the same inputs; only when measured
+  std::vector<double> captured_mass;    ///< likewise
+  double select_seconds = 0.0, attend_seconds = 0.0;
+};
+
+struct SparseRun {
+  Matrix hidden;  ///< final hidden states, [tokens, hidden_size]
+  std::vector<LayerRecord> layers;
+
+  double density() const;  ///< mean over layers and heads
+};
+
+struct RunOptions {
+  bool measure_heads = false;     ///< also dense attention in every layer, for error and captured mass
+  LayerProgress progress;
+};
+
+/// Throws as the model, the pattern and the kernels do, and InvalidArgument: calibration of another shape.
+SparseRun run_sparse(const LlamaModel& model, std::span<const std::int32_t> tokens, const SparseSetting& setting,
+                     const RunOptions& options = {});
+
+}  // namespace halftone::eval

@@ -1,0 +1,149 @@
+// Evaluation and calibration on a tiny model: what is known beforehand, and numbers found another way.
+#include "halftone/eval/quality/evaluation.hpp"
+
+#include <fmt/format.h>
+
+#include "halftone/eval/quality/calibration.hpp"
+#include "halftone/eval/quality/token_quality.hpp"
+#include "model/tiny_model.hpp"
+
+namespace halftone::testing {
+namespace {
+
+using eval::SparseSetting;
+
+constexpr std::int64_t kLength = 1024;
+
+struct Evaluation : ::testing::Test {
+  eval::LlamaModel model{tiny_model_file()};
+
+  // Tokens with structure that attention can use: a random word of eight tokens comes back now and then.
+  io::TokenDocument document(const std::string& scenario, int seed) const {
+    io::TokenDocument result{fmt::format("{}/{:02}", scenario, seed), scenario, "", kLength + 1, {}, {}};
+    std::uint32_t state = 12345u + seed;
+    for (std::int64_t i = 0; i <= kLength; ++i) {
+      state = state * 1664525u + 1013904223u;
+      result.tokens.push_back(i % 64 < 8 ? static_cast<std::int32_t>(i % 8 + 1)
+                                         : static_cast<std::int32_t>((state >> 8) % model.sizes().vocab_size));
+    }
+    return result;
+  }
+  static SparseSetting setting(const std::string& label, const std::string& pattern, double density) {
+    SparseSetting result;
+    result.label = label;
+    result.pattern = pattern;
+    result.density = density;
+    return result;
+  }
+  static double at(const io::EvalFile& file, const std::string& column, std::size_t row) {
+    return std::get<std::vector<double>>(file.summary.column(column).values)[row];
+  }
+  static const io::NamedArray& array(const io::EvalFile& file, const std::string& name) {
+    for (const io::NamedArray& one : file.arrays)
+      if (one.name == name) return one;
+    throw std::runtime_error("no array " + name);
+  }
+};
+
+TEST_F(Evaluation, EveryBlockIsDense) {
+  const std::vector<io::TokenDocument> documents{document("a", 0), document("b", 1)};
+  eval::EvaluationOptions options;
+  options.measure_heads = true;
+  const io::EvalFile file = eval::evaluate(model, documents, {setting("all", "dense", 1.0)}, options);
+  EXPECT_NEAR(at(file, "loss_increase", 0), 0.0, 1e-6);
+  EXPECT_NEAR(at(file, "kl", 0), 0.0, 1e-6);
+  EXPECT_EQ(at(file, "agreement", 0), 1.0);
+  EXPECT_EQ(at(file, "density", 0), 1.0);
+  EXPECT_EQ(at(file, "p_equivalence", 0), 0.0);
+  for (const double error : array(file, "relative_error").values) EXPECT_LT(error, 1e-5);
+  for (const double mass : array(file, "captured_mass").values) EXPECT_NEAR(mass, 1.0, 1e-4);
+}
+
+TEST_F(Evaluation, NumbersAreThoseOfTheParts) {
+  const std::vector<io::TokenDocument> documents{document("a", 0), document("a", 1), document("b", 2)};
+  const SparseSetting local = setting("local", "local", 0.5), random = setting("random", "bigbird", 0.5);
+  const io::EvalFile file = eval::evaluate(model, documents, {local, random});
+  for (std::size_t s = 0; s < 2; ++s) {
+    std::vector<double> increase;
+    for (const io::TokenDocument& d : documents) {
+      const std::span<const std::int32_t> seen(d.tokens.data(), kLength), next(d.tokens.data() + 1, kLength);
+      const eval::TokenQuality quality = eval::compare_tokens(
+          model, model.forward(seen), eval::run_sparse(model, seen, s == 0 ? local : random).hidden, next);
+      double sum = 0.0;
+      for (std::size_t i = 0; i < quality.size(); ++i) sum += double(quality.loss[i]) - quality.reference_loss[i];
+      increase.push_back(sum / kLength);
+      EXPECT_NEAR(array(file, "loss_increase").values[s * 3 + increase.size() - 1], increase.back(), 1e-6);
+    }
+    const double mean = ((increase[0] + increase[1]) / 2 + increase[2]) / 2;
+    EXPECT_NEAR(at(file, "loss_increase", s), mean, 1e-6);
+    EXPECT_LE(at(file, "loss_increase_low", s), mean + 1e-9);
+    EXPECT_GE(at(file, "loss_increase_high", s), mean - 1e-9);
+    double by_position = 0.0;
+    for (int b = 0; b < 8; ++b) by_position += array(file, "loss_increase_by_position").values[s * 24 + b] / 8;
+    EXPECT_NEAR(by_position, increase[0], 1e-6);  // of the first document
+    EXPECT_NEAR(at(file, "density", s), 0.5, 0.05);
+  }
+  EXPECT_TRUE(std::isnan(at(file, "p_first", 0)));
+  EXPECT_GE(at(file, "p_first_holm", 1), at(file, "p_first", 1));
+}
+
+TEST_F(Evaluation, AnswersAreCounted) {
+  io::TokenDocument asks = document("task", 0);
+  asks.answers = {100, 500, 900};
+  const auto says = [&] {
+    const std::vector<std::int64_t> rows{99, 499, 899};
+    return eval::predictions(model, model.forward({asks.tokens.data(), kLength}), rows);
+  };
+  const double first_right = says()[0] == asks.tokens[100];
+  asks.tokens[500] = static_cast<std::int32_t>((says()[1] + 1) % model.sizes().vocab_size);  // wrong
+  asks.tokens[900] = says()[2];                                                             // right
+  const io::EvalFile file = eval::evaluate(model, {asks}, {setting("all", "dense", 1.0)});
+  EXPECT_NEAR(at(file, "accuracy_dense", 0), (first_right + 1.0) / 3.0, 1e-12);
+  EXPECT_NEAR(at(file, "accuracy", 0), (first_right + 1.0) / 3.0, 1e-12);
+  EXPECT_NEAR(at(file, "accuracy_worst", 0), (first_right + 1.0) / 3.0, 1e-12);
+  EXPECT_TRUE(std::isnan(at(file, "loss_increase", 0)));
+}
+
+TEST_F(Evaluation, CalibrationMeetsTheDensityAndChoosesHeads) {
+  std::vector<std::vector<std::int32_t>> documents;
+  for (int seed : {5, 6}) {
+    documents.push_back(document("a", seed).tokens);
+    documents.back().pop_back();
+  }
+  const eval::CalibrationData data(model, documents);
+  double sum = 0.0;
+  std::size_t heads = 0;
+  for (const auto& layer : data.head_weights())
+    for (const float w : layer) sum += w, ++heads;
+  EXPECT_NEAR(sum / static_cast<double>(heads), 1.0, 1e-5);
+
+  patterns::HalftoneOptions options;
+  options.landmarks = true;
+  const eval::Calibration calibration = data.calibrate(options, 0.6, data.head_weights());
+  EXPECT_GT(calibration.tolerance, 0.0);
+  ASSERT_EQ(calibration.gates.size(), static_cast<std::size_t>(model.sizes().num_layers));
+  SparseSetting calibrated = setting("", "halftone", 0.0);
+  calibrated.calibration = {data.head_weights(), {}, calibration.tolerance};
+  double density = 0.0;
+  for (const auto& tokens : documents)
+    density += eval::run_sparse(model, tokens, calibrated).density() / 2;
+  EXPECT_NEAR(density, 0.6, 0.1);  // the sparse model's own activations differ from the dense ones
+  documents[1].pop_back();
+  EXPECT_NE(refusal([&] { eval::CalibrationData(model, documents); }), "");
+  EXPECT_NE(refusal([&] { eval::CalibrationData(model, {}); }), "");
+}
+
+TEST_F(Evaluation, RefusesWhatDoesNotFit) {
+  const SparseSetting all = setting("all", "dense", 1.0);
+  std::vector<io::TokenDocument> documents{document("a", 0), document("a", 1)};
+  EXPECT_NE(refusal([&] { eval::evaluate(model, {}, {all}); }), "");
+  EXPECT_NE(refusal([&] { eval::evaluate(model, documents, {}); }), "");
+  SparseSetting short_of_layers = all;
+  short_of_layers.calibration.head_weights = {{1.0f}};
+  EXPECT_NE(refusal([&] { eval::evaluate(model, documents, {short_of_layers}); }), "");
+  documents[1].tokens.pop_back();
+  EXPECT_NE(refusal([&] { eval::evaluate(model, documents, {all}); }), "");
+}
+
+}  // namespace
+}  // namespace halftone::testing
