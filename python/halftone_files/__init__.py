@@ -7,8 +7,9 @@ from .files import HalftoneFileError, create_file, open_file, provenance
 from .masks import Mask, read_masks
 from .models import MODEL_SIZES, model_parameter_shapes, read_model, write_model
 from .tables import EvalArray, EvalFile, read_bench, read_eval
-from .tokens import read_tokens, write_tokens
+from .tokens import read_answers, read_tokens, write_tokens
 
 __all__ = ["EvalArray", "EvalFile", "HalftoneFileError", "MODEL_SIZES", "Mask", "create_file", "decode_bfloat16",
-           "encode_bfloat16", "model_parameter_shapes", "open_file", "provenance", "read_array", "read_bench",
-           "read_eval", "read_masks", "read_model", "read_tokens", "write_bfloat16", "write_model", "write_tokens"]
+           "encode_bfloat16", "model_parameter_shapes", "open_file", "provenance", "read_answers", "read_array",
+           "read_bench", "read_eval", "read_masks", "read_model", "read_tokens", "write_bfloat16", "write_model",
+           "write_tokens"]
