@@ -3,7 +3,7 @@
 
 usage: train_tokenizer.py OUTPUT.json TEXT... [--vocab-size 8192]
 
-Needs tokenizers. About two minutes for 200 MB on two cores."""
+Needs tokenizers. About a minute and a half of one core for 200 MB."""
 import argparse
 import pathlib
 import sys
