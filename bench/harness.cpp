@@ -69,6 +69,8 @@ class Collector : public benchmark::ConsoleReporter {
     if (row == rows_.end()) row = rows_.insert(rows_.end(), {name, run.report_label, {}, {}});
     for (const auto& [counter, value] : run.counters) row->counters[counter].push_back(value.value);
     row->seconds.push_back(run.real_accumulated_time / static_cast<double>(run.iterations));
+    // What a busy machine does not blur, for one thread.
+    row->counters["cpu_seconds"].push_back(run.cpu_accumulated_time / static_cast<double>(run.iterations));
   }
 
   static double median(std::vector<double> values) {
@@ -80,6 +82,7 @@ class Collector : public benchmark::ConsoleReporter {
   static std::string unit_of(const std::string& counter) {
     if (counter.starts_with("gflops")) return "Gflop/s";
     if (counter.starts_with("tflops")) return "Tflop/s";
+    if (counter.ends_with("seconds")) return "s";
     return counter.ends_with("mib") ? "MiB" : "1";
   }
 
