@@ -25,6 +25,7 @@ struct ProblemShape {
   int block_q = 128, block_k = 64;
   bool landmarks = false;
   bool sink = false;
+  float early_keys = 1.0f, late_keys = 1.0f;  ///< factors on the keys of the first and second half of all rows
 };
 
 /// Outputs as float, in order [batch, heads_q, query], packed: [sequence, heads_q, query].
