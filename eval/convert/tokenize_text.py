@@ -60,7 +60,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tokenizer", type=pathlib.Path, help="tokenizer.json of a model")
     parser.add_argument("output", type=pathlib.Path, help="the HDF5 file to write")
-    parser.add_argument("texts", nargs="+", metavar="[SCENARIO=]TEXT", help="text files; SCENARIO is `text` if not given")
+    parser.add_argument("texts", nargs="+", metavar="[SCENARIO=]TEXT", help="text files; SCENARIO: `text` if not given")
     parser.add_argument("--records", action="store_true",
                         help="files hold several documents, separated by a line of the character U+001E")
     parser.add_argument("--start-token", help="put this token first in each document, e.g. '<|doc|>'")

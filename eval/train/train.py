@@ -18,17 +18,19 @@ import signal
 import sys
 import time
 
-import tokenizers
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "python"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "python"), str(ROOT / "eval/convert")]
 from batches import Batches  # noqa: E402
 from facts import Facts  # noqa: E402
-from halftone_files import HalftoneFileError, read_tokens  # noqa: E402
+from halftone_files import HalftoneFileError, read_tokens, write_tokens  # noqa: E402
 from measure import loss_by_context, recall_by_context  # noqa: E402
 from model import Llama, Shape, load_model, save_model  # noqa: E402
 from settings import SMOKE, SMOKE_SHAPE, Settings, add_options, chosen  # noqa: E402
+from tokenize_text import load_tokenizer, tokenize  # noqa: E402
+from train_tokenizer import START_TOKEN, train_tokenizer  # noqa: E402
 
 LOG_SECONDS, CHECKPOINT_SECONDS = 5, 180
 ATTENTION = {"cudnn": [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION], "flash": [SDPBackend.FLASH_ATTENTION]}
@@ -152,11 +154,7 @@ def measure(path, facts, heldout, contexts, device, attention, seed):
 
 def smoke_data(folder):
     """Tokenizer and token files of a toy, made of the repository's own Markdown."""
-    from train_tokenizer import START_TOKEN, train_tokenizer
-    from tokenize_text import tokenize
-    from halftone_files import write_tokens
-    root = pathlib.Path(__file__).resolve().parents[2]
-    texts = [("text", root / name) for name in ("CONTRIBUTING.md", "cuda_specialized/sm90/README.md", "README.md")]
+    texts = [("text", ROOT / name) for name in ("CONTRIBUTING.md", "cuda_specialized/sm90/README.md", "README.md")]
     paths = [folder / name for name in ("tokenizer.json", "train.h5", "heldout.h5")]
     tokenizer = train_tokenizer([path.read_text(encoding="utf-8") for _, path in texts], SMOKE_SHAPE.vocab_size)
     tokenizer.save(str(paths[0]))
@@ -191,7 +189,7 @@ def main(arguments):
         raise ValueError("no CUDA device here; --smoke or --device cpu trains without one")
     arguments.out.mkdir(parents=True, exist_ok=True)
     paths = smoke_data(arguments.out) if arguments.smoke else (arguments.tokenizer, arguments.train, arguments.heldout)
-    tokenizer = tokenizers.Tokenizer.from_file(str(paths[0]))
+    tokenizer = load_tokenizer(paths[0])
     shape = chosen(SMOKE_SHAPE if arguments.smoke else Shape(), arguments)
     settings = chosen(SMOKE if arguments.smoke else Settings(), arguments)
     if shape.vocab_size < tokenizer.get_vocab_size():

@@ -1,6 +1,7 @@
 """Opening and writing whole files: the root attributes that every file of the project carries."""
 import contextlib
 import datetime
+import errno
 import os
 import pathlib
 import platform
@@ -24,13 +25,15 @@ def open_file(path, kind=None):
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise HalftoneFileError(f"{path}: " + ("not an HDF5 file" if os.path.isfile(path) else str(error))) from None
+        problem = "not an HDF5 file" if os.path.isfile(path) else os.strerror(error.errno or errno.EIO).lower()
+        raise HalftoneFileError(f"{path}: {problem}") from None
     found = {name: file.attrs.get(name) for name in ("format", "format_version", "kind")}
     problem = None
     if found["format"] != "halftone":
         problem = 'not a halftone file: attribute `format` is missing or not "halftone"'
     elif str(found["format_version"]).split(".")[0] != FORMAT_VERSION.split(".")[0]:
-        problem = f"attribute `format_version`: got {found['format_version']}, expected {FORMAT_VERSION.split('.')[0]}.x"
+        expected = FORMAT_VERSION.split(".")[0] + ".x"
+        problem = f"attribute `format_version`: got {found['format_version']}, expected {expected}"
     elif kind and found["kind"] != kind:
         problem = f"attribute `kind`: got {found['kind']}, expected {kind}"
     if problem:

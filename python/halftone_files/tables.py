@@ -40,7 +40,7 @@ class EvalArray:
 class EvalFile:
     axes: dict  #: {name: coordinates}
     arrays: dict  #: {name: EvalArray}
-    summary: "pandas.DataFrame"
+    summary: object  #: pandas.DataFrame
     provenance: dict
 
     def frame(self, name):
