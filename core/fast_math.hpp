@@ -1,4 +1,4 @@
-// Float arithmetic that compilers turn into few or vector instructions; no Kokkos, no CUDA.
+// Float arithmetic that compilers turn into vector instructions; no Kokkos, no CUDA.
 #pragma once
 
 #include <cmath>
@@ -16,17 +16,6 @@ HALFTONE_FUNCTION inline float multiply_add(float a, float b, float c) {
   return fmaf(a, b, c);
 #else
   return a * b + c;
-#endif
-}
-
-/// Square root of a number that is not negative: one instruction everywhere, to 2 ulp on a GPU.
-HALFTONE_FUNCTION inline float fast_sqrt(float x) {
-#if defined(__CUDA_ARCH__)
-  float y;
-  asm("sqrt.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-#else
-  return std::sqrt(x);
 #endif
 }
 

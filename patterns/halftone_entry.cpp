@@ -11,8 +11,9 @@ namespace {
 constexpr ParameterInfo kParameters[] = {
     {"tolerance", "0.01", "budget: blocks with a higher estimated attention mass are exact"},
     {"micro_block", "16", "keys per micro-block: 4, 8, 16, 32 or 64"},
-    {"representatives", "16", "mean queries per query tile: a divisor of block_q"},
+    {"representatives", "16", "queries that stand for a query tile: a divisor of block_q"},
     {"aggregation", "rms", "of the mass over the representatives: rms, max or mean"},
+    {"block_mass", "largest", "of the micro-blocks' masses, what counts for the block: largest or sum"},
     {"sink_blocks", "1", "leading key blocks that are always exact"},
     {"local_blocks", "2", "key blocks before the tile that are always exact, besides the diagonal"}};
 
@@ -29,6 +30,8 @@ HalftoneOptions read_options(Parameters& parameters, double density) {
   options.aggregation = aggregation == "rms"   ? Aggregation::rms
                         : aggregation == "max" ? Aggregation::max
                                                : Aggregation::mean;
+  options.block_mass =
+      parameters.choice("block_mass", {"largest", "sum"}) == "sum" ? BlockMass::sum : BlockMass::largest;
   options.density = density;
   if (density > 0.0)
     parameters.reject_beside_density("tolerance");

@@ -22,7 +22,7 @@ using detail::NearField;
 Array<float> score_layer(const HalftoneLayer& layer, const MaskGeometry& geometry, const HalftoneOptions& options) {
   const float scale = layer.scale != 0.0f ? layer.scale : 1.0f / std::sqrt(static_cast<float>(layer.q->shape[3]));
   const detail::KeyStatistics statistics = detail::key_statistics(*layer.k, geometry, options.micro_block);
-  return detail::score_blocks(*layer.q, statistics, geometry, scale, options.representatives, options.aggregation);
+  return detail::score_blocks(*layer.q, statistics, geometry, scale, options);
 }
 
 // One value per query head on the device; `values` empty: 1 for all.
@@ -67,6 +67,7 @@ std::string to_json(const HalftoneOptions& o, float tolerance) {
   return nlohmann::json{{"micro_block", o.micro_block},
                         {"representatives", o.representatives},
                         {"aggregation", aggregation[static_cast<int>(o.aggregation)]},
+                        {"block_mass", o.block_mass == BlockMass::sum ? "sum" : "largest"},
                         {"sink_blocks", o.sink_blocks},
                         {"local_blocks", o.local_blocks},
                         {"tolerance", tolerance},

@@ -16,8 +16,9 @@ namespace halftone::patterns {
 /// Settings of the pattern.
 struct HalftoneOptions {
   int micro_block = 16;                        ///< keys per micro-block: 4, 8, 16, 32 or 64
-  int representatives = 16;                    ///< mean queries per query tile: a divisor of block_q
+  int representatives = 16;                    ///< queries that stand for a query tile: a divisor of block_q
   Aggregation aggregation = Aggregation::rms;  ///< over the representatives
+  BlockMass block_mass = BlockMass::largest;   ///< over the micro-blocks
   int sink_blocks = 1;                         ///< leading blocks that are always exact
   int local_blocks = 2;                        ///< blocks before the tile that are always exact, besides the diagonal
   double tolerance = 0.0;  ///< keep blocks whose score exceeds it; 0: find it from `density`
@@ -52,8 +53,8 @@ struct HalftoneResult {
 
 /// Scores of every (head, tile, block), [batch, heads_q, tiles, blocks], before the head weight: the root mean square
 /// (or max, mean) over the tile's representatives of the block softmax of L(q, c), where
-///   L(q, c) = logsumexp over micro-blocks m of c of [ log b + s q.mu_m + kappa(s^2 sum_j q_j^2 d_mj) ],
-/// with q, mu, d and the squares of q rounded to bfloat16 (formula.hpp).
+///   L(q, c) = max (or logsumexp) over micro-blocks m of c of [ log b + s q.mu_m + kappa(s^2 sum_j q_j^2 d_mj) ],
+/// d averaged over groups of dimensions, all factors rounded to bfloat16 (formula.hpp).
 /// Zero for blocks that are not visible.
 Array<float> halftone_scores(const HalftoneLayer& layer, const MaskGeometry& geometry, const HalftoneOptions& options);
 

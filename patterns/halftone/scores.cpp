@@ -46,6 +46,7 @@ struct ScoreTiles {
   int representatives;
   std::int64_t padded;  // representatives rounded up to kRows
   Aggregation aggregation;
+  BlockMass block_mass;
   Array<float> scores;
   int query_level;  // of scratch memory
 
@@ -62,13 +63,17 @@ struct ScoreTiles {
     // Runs of consecutive queries; in the last tile only those that hold a query.
     const std::int64_t run = geometry.block_q / representatives, left = geometry.len_q(b) - tile * geometry.block_q;
     const int runs = static_cast<int>(left < geometry.block_q ? (left + run - 1) / run : representatives);
-    const Scratch queries(team.team_scratch(query_level), 2 * layout.dim * padded);
+    const Scratch queries(team.team_scratch(query_level), (layout.dim + kVarianceGroups) * padded);
     const Scratch mass(team.team_scratch(1), padded * mass_stride());
     const Scratch inverse_sum(team.team_scratch(1), padded);
 
-    average_queries(team, q + layout.offset(b, head) + tile * geometry.block_q * layout.dim, left, run, queries);
+    load_queries(team, q + layout.offset(b, head) + tile * geometry.block_q * layout.dim, left, run, queries);
     team.team_barrier();
-    estimate_log_mass(team, b, head / (geometry.heads / statistics.heads_kv), runs, visible, queries, mass);
+    const std::int64_t head_kv = head / (geometry.heads / statistics.heads_kv);
+    if (block_mass == BlockMass::largest)
+      estimate_log_mass<false>(team, b, head_kv, runs, visible, queries, mass);
+    else
+      estimate_log_mass<true>(team, b, head_kv, runs, visible, queries, mass);
     team.team_barrier();
     for (int r = 0; r < runs; ++r) exponentiate(team, visible, mass.data() + r * mass_stride(), &inverse_sum(r));
     team.team_barrier();
@@ -77,26 +82,35 @@ struct ScoreTiles {
   }
 
  private:
-  // queries: [2, dim, padded], scale * u of each run's mean query u and scale^2 / 2 * u^2; zero for runs without
-  // queries.
-  HALFTONE_FUNCTION void average_queries(const Team& team, const T* rows, std::int64_t left, std::int64_t run,
-                                         const Scratch& queries) const {
-    const int chunks = column_chunks(layout.dim);
-    Kokkos::parallel_for(Kokkos::TeamThreadRange(team, padded * chunks), [&](const std::int64_t i) {
-      const std::int64_t r = i / chunks, column = i % chunks * kColumns;
-      const int columns = static_cast<int>(layout.dim - column < kColumns ? layout.dim - column : kColumns);
-      const std::int64_t rest = r < representatives ? left - r * run : 0, count = rest < run ? rest : run;
-      float mean[kColumns] = {};
-      if (count > 0) mean_of_rows(rows + r * run * layout.dim + column, count, layout.dim, columns, mean);
-      for (int c = 0; c < columns; ++c) {
-        const float u = round_statistic(mean[c]);
-        queries((column + c) * padded + r) = scale * u;
-        queries((layout.dim + column + c) * padded + r) = 0.5f * scale * scale * round_statistic(u * u);
+  // queries: [dim + groups, padded], scale * u of each run's representative u and scale^2 / 2 * its squares summed up
+  // over the variance groups; zero for runs without queries.
+  HALFTONE_FUNCTION void load_queries(const Team& team, const T* rows, std::int64_t left, std::int64_t run,
+                                      const Scratch& queries) const {
+    const VarianceGroups groups(static_cast<int>(layout.dim));
+    const std::int64_t count = layout.dim + kVarianceGroups;
+    Kokkos::parallel_for(Kokkos::TeamThreadRange(team, padded * count), [&](const std::int64_t i) {
+      const std::int64_t r = i / count, column = i % count;
+      if (r >= representatives || r * run >= left) {
+        queries(column * padded + r) = 0.0f;
+        return;
       }
+      const T* u = rows + representative_query(r * run, run, left) * layout.dim;
+      if (column < layout.dim) {
+        queries(column * padded + r) = scale * round_statistic(static_cast<float>(u[column]));
+        return;
+      }
+      const int group = static_cast<int>(column - layout.dim);
+      float sum = 0.0f;
+      for (int j = 0; j < groups.size(group); ++j) {
+        const float x = round_statistic(static_cast<float>(u[groups.at(group, j)]));
+        sum += x * x;
+      }
+      queries(column * padded + r) = 0.5f * scale * scale * round_statistic(sum);
     });
   }
 
   // mass: [padded, panels * kPanel], the log-mass L(q, c) of every block of the visible panels.
+  template <bool kSum>
   HALFTONE_FUNCTION void estimate_log_mass(const Team& team, std::int64_t b, std::int64_t head_kv, int runs,
                                            std::int64_t visible, const Scratch& queries, const Scratch& mass) const {
     const std::int64_t panels = (visible + kPanel - 1) / kPanel, row_groups = (runs + kRows - 1) / kRows;
@@ -104,27 +118,32 @@ struct ScoreTiles {
     Kokkos::parallel_for(Kokkos::TeamThreadRange(team, panels * row_groups * kGroups), [&](const std::int64_t i) {
       const std::int64_t lane = i % kGroups * kLanes, r0 = i / kGroups % row_groups * kRows;
       const std::int64_t panel = i / kGroups / row_groups;
-      // The logsumexp over the micro-blocks, online: sum * e^peak.
-      float peak[kRows][kLanes], sum[kRows][kLanes];
+      float peak[kRows][kLanes], sum[kRows][kLanes];  // with kSum the logsumexp, online: sum * e^peak
       for (std::int64_t m = 0; m < statistics.micro; ++m) {
         const float* moments = statistics.moments.data() + statistics.moments_at(b, head_kv, panel, m) + lane;
         const float* log_count = statistics.log_count.data() + statistics.log_count_at(b, panel, m) + lane;
         float logit[kRows][kLanes], half_variance[kRows][kLanes];
         multiply_panel(queries.data() + r0, padded, moments, dim, logit);
-        multiply_panel(queries.data() + dim * padded + r0, padded, moments + dim * kPanel, dim, half_variance);
+        multiply_panel(queries.data() + dim * padded + r0, padded, moments + dim * kPanel, kVarianceGroups,
+                       half_variance);
         for (int r = 0; r < kRows; ++r)
           for (int l = 0; l < kLanes; ++l) {
             const float cap = log_count[l] > 0.0f ? log_count[l] : 0.0f;
             const float x = log_count[l] + logit[r][l] + kappa(half_variance[r][l], cap);
-            const float old = m == 0 ? kNoKeys : peak[r][l], top = x > old ? x : old;
-            const float carried = m == 0 ? 0.0f : sum[r][l] * fast_exp(old - top);
-            sum[r][l] = carried + fast_exp(x - top);
+            const float old = m == 0 ? kNoKeys : peak[r][l];
+            const float top = x > old || x != x ? x : old;  // NaN comes through
+            if constexpr (kSum) {
+              const float carried = m == 0 ? 0.0f : sum[r][l] * fast_exp(old - top);
+              sum[r][l] = carried + fast_exp(x - top);
+            }
             peak[r][l] = top;
           }
       }
       for (int r = 0; r < kRows; ++r)
-        for (int l = 0; l < kLanes; ++l)
-          mass((r0 + r) * mass_stride() + panel * kPanel + lane + l) = peak[r][l] + std::log(sum[r][l]);
+        for (int l = 0; l < kLanes; ++l) {
+          float& to = mass((r0 + r) * mass_stride() + panel * kPanel + lane + l);
+          to = kSum ? peak[r][l] + std::log(sum[r][l]) : peak[r][l];
+        }
     });
   }
 
@@ -167,7 +186,7 @@ template <class T>
 void run_score_tiles(ScoreTiles<T> kernel) {
   const int teams = static_cast<int>(kernel.geometry.rows());
   auto policy = Kokkos::TeamPolicy<ExecSpace>(teams, kThreads);
-  const std::size_t queries = Scratch::shmem_size(2 * kernel.layout.dim * kernel.padded);
+  const std::size_t queries = Scratch::shmem_size((kernel.layout.dim + kVarianceGroups) * kernel.padded);
   const std::size_t mass =
       Scratch::shmem_size(kernel.padded * kernel.mass_stride()) + Scratch::shmem_size(kernel.padded);
   // Queries that would crowd other teams out of the fast scratch memory share the large one.
@@ -179,14 +198,14 @@ void run_score_tiles(ScoreTiles<T> kernel) {
 }
 
 Array<float> score_blocks(const Tensor& q, const KeyStatistics& statistics, const MaskGeometry& geometry, float scale,
-                          int representatives, Aggregation aggregation) {
+                          const HalftoneOptions& options) {
   Array<float> scores(uninitialized("halftone::halftone::scores"), geometry.rows() * geometry.blocks());
   const RowLayout layout(q, geometry.cu_seqlens_q);
-  const std::int64_t padded = (representatives + kRows - 1) / kRows * kRows;
+  const std::int64_t padded = (options.representatives + kRows - 1) / kRows * kRows;
   dispatch_dtype(q.dtype, [&](auto type) {
     using T = decltype(type);
-    run_score_tiles(ScoreTiles<T>{static_cast<const T*>(q.data()), layout, statistics, geometry, scale, representatives,
-                                  padded, aggregation, scores, 0});
+    run_score_tiles(ScoreTiles<T>{static_cast<const T*>(q.data()), layout, statistics, geometry, scale,
+                                  options.representatives, padded, options.aggregation, options.block_mass, scores, 0});
   });
   return scores;
 }

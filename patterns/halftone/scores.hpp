@@ -10,6 +10,6 @@ namespace halftone::patterns::detail {
 
 /// The scores of halftone_scores for checked arguments; `scale` is the softmax scale itself.
 Array<float> score_blocks(const Tensor& q, const KeyStatistics& statistics, const MaskGeometry& geometry, float scale,
-                          int representatives, Aggregation aggregation);
+                          const HalftoneOptions& options);
 
 }  // namespace halftone::patterns::detail

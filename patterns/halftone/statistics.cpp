@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "halftone/patterns/halftone/formula.hpp"
 #include "halftone/patterns/halftone/rows.hpp"
 
 namespace halftone::patterns::detail {
@@ -18,7 +17,7 @@ HALFTONE_FUNCTION std::int64_t keys_in(const MaskGeometry& g, std::int64_t b, st
 
 template <class T>
 void compute_moments(const T* keys, const RowLayout& layout, const MaskGeometry& geometry, int micro_block,
-                     const KeyStatistics& statistics) {
+                     const KeyStatistics& statistics, const Array<float>& variances) {
   const MaskGeometry g = geometry;
   const RowLayout rows = layout;
   const KeyStatistics s = statistics;
@@ -52,12 +51,32 @@ void compute_moments(const T* keys, const RowLayout& layout, const MaskGeometry&
         }
         const float scale = count > 0 ? 1.0f / static_cast<float>(count) : 0.0f;
         float* mean = s.moments.data() + s.moments_at(b, head, block / kPanel, m) + column * kPanel + block % kPanel;
-        float* variance = mean + s.dim * kPanel;
+        float* variance = variances.data() + item / chunks * s.dim + column;
         for (int c = 0; c < columns; ++c) {
           const MeanAndVariance moments = key_moments(origin[c], sum[c], squares[c], scale);
           mean[c * kPanel] = moments.mean;
-          variance[c * kPanel] = moments.variance;
+          variance[c] = moments.variance;
         }
+      });
+}
+
+// variances: [batch, heads_kv, panels * kPanel, micro, dim].
+void average_variances(const Array<float>& variances, const KeyStatistics& statistics, std::int64_t batch) {
+  const KeyStatistics s = statistics;
+  const VarianceGroups groups(static_cast<int>(s.dim));
+  const std::int64_t items = batch * s.heads_kv * s.panels * kPanel * s.micro * kVarianceGroups;
+  Kokkos::parallel_for(
+      "halftone::halftone::variance_groups", Items(0, items), KOKKOS_LAMBDA(const std::int64_t item) {
+        const int group = static_cast<int>(item % kVarianceGroups), size = groups.size(group);
+        const std::int64_t m = item / kVarianceGroups % s.micro,
+                           block = item / kVarianceGroups / s.micro % (s.panels * kPanel);
+        const std::int64_t sequence = item / kVarianceGroups / s.micro / (s.panels * kPanel);
+        const float* variance = variances.data() + item / kVarianceGroups * s.dim;
+        float sum = 0.0f;
+        for (int i = 0; i < size; ++i) sum += variance[groups.at(group, i)];
+        const std::int64_t at =
+            s.moments_at(0, sequence, block / kPanel, m) + (s.dim + group) * kPanel + block % kPanel;
+        s.moments(at) = size > 0 ? round_statistic(sum / static_cast<float>(size)) : 0.0f;
       });
 }
 
@@ -68,13 +87,16 @@ KeyStatistics key_statistics(const Tensor& k, const MaskGeometry& geometry, int 
   s.panels = (geometry.blocks() + kPanel - 1) / kPanel;
   s.micro = geometry.block_k / micro_block;
   const std::int64_t micro_blocks = std::int64_t{geometry.batch} * s.panels * kPanel * s.micro;
-  s.moments = Array<float>(uninitialized("halftone::halftone::moments"), micro_blocks * s.heads_kv * 2 * s.dim);
+  s.moments =
+      Array<float>(uninitialized("halftone::halftone::moments"), micro_blocks * s.heads_kv * (s.dim + kVarianceGroups));
   s.log_count = Array<float>(uninitialized("halftone::halftone::log_count"), micro_blocks);
 
+  const Array<float> variances(uninitialized("halftone::halftone::variances"), micro_blocks * s.heads_kv * s.dim);
   const RowLayout layout(k, geometry.cu_seqlens_k);
   dispatch_dtype(k.dtype, [&](auto type) {
-    compute_moments(static_cast<const decltype(type)*>(k.data()), layout, geometry, micro_block, s);
+    compute_moments(static_cast<const decltype(type)*>(k.data()), layout, geometry, micro_block, s, variances);
   });
+  average_variances(variances, s, geometry.batch);
 
   const MaskGeometry g = geometry;
   Kokkos::parallel_for(

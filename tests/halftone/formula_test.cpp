@@ -12,59 +12,73 @@ namespace {
 
 using namespace patterns::detail;
 
-TEST(Kappa, IsContinuousWithItsSlopeAtTheSwitch) {
-  for (const float n : {2.0f, 4.0f, 16.0f, 64.0f}) {
-    const float log_count = std::log(n), step = 1e-3f;
-    EXPECT_NEAR(kappa(log_count, log_count), log_count, 1e-6);
-    EXPECT_NEAR(kappa(log_count + step, log_count) - log_count, step, 1e-5);
-    EXPECT_NEAR(log_count - kappa(log_count - step, log_count), step, 1e-5);
-  }
+TEST(Kappa, IsTheSmallerOfTwoTangents) {
+  const float log_count = std::log(8.0f);
+  EXPECT_EQ(kappa(0.0f, log_count), 0.0f);
+  EXPECT_EQ(kappa(1.5f, log_count), 1.5f);
+  EXPECT_FLOAT_EQ(kappa(2.0f * log_count, log_count), 2.0f * log_count);
+  EXPECT_FLOAT_EQ(kappa(10.0f, log_count), 5.0f + log_count);
+  EXPECT_EQ(kappa(0.0f, 0.0f), 0.0f) << "one key has no variance";
+  EXPECT_TRUE(std::isnan(kappa(std::nanf(""), log_count)));
 }
 
-TEST(Kappa, GrowsWithTheVarianceAndNeverBeyondTheMaximum) {
-  const float log_count = std::log(16.0f);
-  float last = 0.0f;
-  for (float h = 0.125f; h < 500.0f; h *= 1.5f) {
-    const float k = kappa(h, log_count);
-    EXPECT_GT(k, last);
-    EXPECT_LE(k, h);
-    EXPECT_LE(k + log_count, std::max(2.0f * std::sqrt(h * log_count), 2.0f * log_count) * 1.00001f);
-    last = k;
-  }
-}
-
-TEST(Kappa, IsZeroForOneKey) { EXPECT_EQ(kappa(0.0f, 0.0f), 0.0f); }
-
-TEST(LogMass2, IsTheLogMassInPowersOfTwo) {
-  const double log2_e = std::log2(std::exp(1.0)), reference = -3.5;
-  for (const double scale : {0.05, 0.125, 1.0})
-    for (const int n : {1, 3, 8, 16, 64}) {
-      const LogMass2 mass(static_cast<float>(scale), static_cast<float>(std::log2(n)));
-      for (double variance : {0.0, 0.01, 1.0, 2.0, 40.0, 5000.0}) {
-        if (n == 1) variance = 0.0;
-        const double mean = 7.25 - variance;
-        const double expected =
-            testing::naive_log_mass(n, scale * mean, scale * scale * variance) * log2_e - reference;
-        const float got = mass(static_cast<float>(mean), static_cast<float>(variance),
-                               static_cast<float>(std::log2(n) - reference), static_cast<float>(-reference));
-        EXPECT_NEAR(got, expected, 1e-6 * (1.0 + std::abs(expected) + scale * std::abs(mean)))
-            << "scale " << scale << ", " << n << " keys, variance " << variance;
-      }
+TEST(Kappa, TouchesTheCurveItStandsFor) {
+  for (const double log_count : {1.0, 2.0, 4.0})
+    for (double h = 0.01; h < 100.0; h *= 1.1) {
+      const double curve = h <= log_count ? h : 2.0 * std::sqrt(h * log_count) - log_count;
+      EXPECT_GE(kappa(static_cast<float>(h), static_cast<float>(log_count)), curve - 1e-5 * h);
     }
+  for (const float log_count : {1.0f, 2.0f, 4.0f})  // where the second tangent touches
+    EXPECT_FLOAT_EQ(kappa(4.0f * log_count, log_count), 3.0f * log_count);
 }
 
-TEST(KeyMoments, AreRoundedToBfloat16) {
-  // Distances 0, 1, 2 and 6 from 1: mean 3.25, variance 5.1875, which is no bfloat16 (its neighbours are 5.1875 +- 1/64).
+TEST(KeyMoments, HaveAMeanRoundedToBfloat16) {
+  // Distances 0, 1, 2 and 6 from 1.
   const MeanAndVariance exact = key_moments(1.0f, 9.0f, 41.0f, 0.25f);
   EXPECT_EQ(exact.mean, 3.25f);
   EXPECT_EQ(exact.variance, 5.1875f);
-  // A third of 1, 1 and 2 above 100: 101 1/3 lies between 101 and 101.5; 2/9 rounds to 0.22265625.
+  // A third of 1, 1 and 2 above 100: 101 1/3 lies between 101 and 101.5.
   const MeanAndVariance rounded = key_moments(100.0f, 4.0f, 6.0f, 1.0f / 3.0f);
   EXPECT_EQ(rounded.mean, 101.5f);
-  EXPECT_EQ(rounded.variance, 0.22265625f);
+  EXPECT_NEAR(rounded.variance, 2.0f / 9.0f, 1e-6f);
 }
 
 TEST(KeyMoments, HaveNoNegativeVariance) { EXPECT_EQ(key_moments(0.0f, 2.0f, 0.99f, 0.5f).variance, 0.0f); }
+
+TEST(RepresentativeQuery, IsTheMiddleOneOrTheLast) {
+  EXPECT_EQ(representative_query(24, 8, 1000), 28);
+  EXPECT_EQ(representative_query(24, 8, 29), 28);
+  EXPECT_EQ(representative_query(24, 8, 28), 27);
+  EXPECT_EQ(representative_query(24, 8, 25), 24);
+  EXPECT_EQ(representative_query(127, 1, 1000), 127);
+}
+
+std::vector<int> members(const VarianceGroups& groups, int group) {
+  std::vector<int> dims;
+  for (int i = 0; i < groups.size(group); ++i) dims.push_back(groups.at(group, i));
+  return dims;
+}
+
+TEST(VarianceGroups, AreNeighboursAndTheirRotaryPartners) {
+  EXPECT_EQ(members(VarianceGroups(128), 3), (std::vector<int>{12, 13, 14, 15, 76, 77, 78, 79}));
+  EXPECT_EQ(members(VarianceGroups(64), 15), (std::vector<int>{30, 31, 62, 63}));
+  EXPECT_EQ(members(VarianceGroups(37), 0), (std::vector<int>{0, 1, 19, 20}));
+  EXPECT_EQ(members(VarianceGroups(37), 9), std::vector<int>{18});
+  EXPECT_EQ(members(VarianceGroups(37), 10), std::vector<int>{});
+  EXPECT_EQ(members(VarianceGroups(8), 3), (std::vector<int>{3, 7}));
+}
+
+TEST(VarianceGroups, HoldEveryDimensionOnce) {
+  for (const int dim : {1, 2, 8, 32, 37, 64, 80, 96, 128, 256}) {
+    std::vector<int> seen(dim, 0);
+    for (int group = 0; group < kVarianceGroups; ++group)
+      for (const int j : members(VarianceGroups(dim), group)) {
+        ++seen.at(j);
+        EXPECT_EQ(group, testing::variance_group(j, dim));
+      }
+    EXPECT_EQ(seen, std::vector<int>(dim, 1)) << dim << " dimensions";
+  }
+}
 
 TEST(NearField, RangesSayWhatIsForced) {
   for (const testing::Case& c : testing::all_cases()) {

@@ -68,6 +68,13 @@ std::vector<Case> all_cases() {
          .len_q = {500},
          .len_k = {500},
          .options = {.representatives = r}});
+  add({.name = "sum", .len_q = {500}, .len_k = {500}, .options = {.block_mass = patterns::BlockMass::sum}});
+  add({.name = "sum_ragged",
+       .heads_q = 4,
+       .heads_kv = 2,
+       .len_q = {700},
+       .len_k = {713},
+       .options = {.micro_block = 8, .block_mass = patterns::BlockMass::sum}});
   add({.name = "max", .len_q = {500}, .len_k = {500}, .options = {.aggregation = Aggregation::max}});
   add({.name = "mean", .len_q = {500}, .len_k = {500}, .options = {.aggregation = Aggregation::mean}});
   return cases;
@@ -160,11 +167,13 @@ double round_to_bfloat16(double x) {
   return std::nearbyint(x / ulp) * ulp;
 }
 
+int variance_group(int j, int dim) {
+  const int half = (dim + 1) / 2, width = (half + kNaiveGroups - 1) / kNaiveGroups;
+  return j % half / width;
+}
+
 double naive_log_mass(double count, double mean, double variance) {
-  const double log_count = std::log(count), deviation = std::sqrt(variance);
-  const double kappa =
-      deviation <= std::sqrt(2.0 * log_count) ? variance / 2.0 : std::sqrt(2.0 * variance * log_count) - log_count;
-  return log_count + mean + kappa;
+  return std::log(count) + mean + std::min(variance / 2.0, variance / 4.0 + std::log(count));
 }
 
 NaiveScores naive_scores(const Problem& p) {
@@ -176,15 +185,16 @@ NaiveScores naive_scores(const Problem& p) {
       for (int t = 0; t < p.tiles(); ++t) {
         std::vector<std::vector<double>> shares;  // per representative
         for (int r = 0; r < reps; ++r) {
-          std::vector<double> query(dim, 0.0);
-          int queries = 0;
-          for (int i = t * p.geometry.block_q + r * run; i < t * p.geometry.block_q + (r + 1) * run; ++i) {
-            if (i >= p.c.len_q[b]) continue;
-            ++queries;
-            for (int j = 0; j < dim; ++j) query[j] += p.element(p.host_q, b, h, i, j);
+          const int first_query = t * p.geometry.block_q + r * run;
+          if (first_query >= p.c.len_q[b]) continue;
+          const int middle = std::min(first_query + run / 2, p.c.len_q[b] - 1);
+          std::vector<double> query(dim), square(dim);  // square: of the dimension's group
+          for (int j = 0; j < dim; ++j) query[j] = round_to_bfloat16(p.element(p.host_q, b, h, middle, j));
+          for (int j = 0; j < dim; ++j) {
+            for (int i = 0; i < dim; ++i)
+              if (variance_group(i, dim) == variance_group(j, dim)) square[j] += query[i] * query[i];
+            square[j] = p.scale() * p.scale() * round_to_bfloat16(square[j]);
           }
-          if (queries == 0) continue;
-          for (double& x : query) x = round_to_bfloat16(x / queries);
 
           std::vector<double> mass(p.blocks(), 0.0);
           for (int block = 0; block < p.blocks(); ++block) {
@@ -193,6 +203,7 @@ NaiveScores naive_scores(const Problem& p) {
             for (int first = block * p.c.block_k; first < end; first += p.c.options.micro_block) {
               const int last = std::min(first + p.c.options.micro_block, end), count = last - first;
               double logit = 0.0, variance = 0.0, magnitude = std::log(count);
+              std::vector<double> spreads(kNaiveGroups, 0.0), sizes(kNaiveGroups, 0.0), squares(kNaiveGroups, 0.0);
               for (int j = 0; j < dim; ++j) {
                 double mean = 0.0, spread = 0.0;
                 for (int i = first; i < last; ++i)
@@ -201,14 +212,25 @@ NaiveScores naive_scores(const Problem& p) {
                   const double d = p.element(p.host_k, b, h / (p.c.heads_q / p.c.heads_kv), i, j) - mean;
                   spread += d * d / count;
                 }
-                const double square = p.scale() * p.scale() * round_to_bfloat16(query[j] * query[j]);
-                logit += p.scale() * query[j] * round_to_bfloat16(mean);
-                variance += square * round_to_bfloat16(spread);
-                const double terms[] = {std::abs(p.scale() * query[j] * mean), square * spread};
-                magnitude += terms[0] + terms[1];
-                result.largest_term = std::max({result.largest_term, terms[0], terms[1]});
+                const double term = p.scale() * query[j] * round_to_bfloat16(mean);
+                logit += term;
+                magnitude += std::abs(term);
+                result.largest_term = std::max(result.largest_term, std::abs(term));
+                const int group = variance_group(j, dim);
+                spreads[group] += spread;
+                sizes[group] += 1.0;
+                squares[group] = square[j];
               }
-              mass[block] += std::exp(naive_log_mass(count, logit, variance));
+              for (int group = 0; group < kNaiveGroups; ++group) {
+                if (sizes[group] == 0.0) continue;
+                const double term = squares[group] * round_to_bfloat16(spreads[group] / sizes[group]);
+                variance += term;
+                magnitude += term;
+                result.largest_term = std::max(result.largest_term, term);
+              }
+              const double micro_mass = std::exp(naive_log_mass(count, logit, variance));
+              mass[block] = p.c.options.block_mass == patterns::BlockMass::sum ? mass[block] + micro_mass
+                                                                               : std::max(mass[block], micro_mass);
               result.magnitude = std::max(result.magnitude, magnitude);
             }
           }

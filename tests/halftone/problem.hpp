@@ -65,6 +65,10 @@ NaiveScores naive_scores(const Problem& problem);
 /// To eight significant bits, ties to even.
 double round_to_bfloat16(double x);
 
+/// Which of 16 groups a dimension's variance is averaged over: neighbours, and those half the dimensions away.
+inline constexpr int kNaiveGroups = 16;
+int variance_group(int j, int dim);
+
 /// ln of the estimated mass of a micro-block with the given logits' mean and variance, as DESIGN.md has it.
 double naive_log_mass(double count, double mean, double variance);
 

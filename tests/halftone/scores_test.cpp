@@ -62,14 +62,16 @@ TEST(Scores, UseTheScaleTheyAreGiven) {
 }
 
 // Two blocks and one tile, not causal; the second block's keys are zero and so has log-mass ln 64. Every query is
-// (x, 0, 0, ...), so that the ratio of the two shares tells the first block's log-mass.
-double log_mass_of_needle(int micro_block, double x, const std::vector<double>& first_block) {
+// (x, 0, 0, ...), so that the ratio of the two shares tells the first block's log-mass. Of 32 dimensions pairs share a
+// variance, so that the logits' estimated variance is half the true one.
+double log_mass_of_needle(int micro_block, double x, const std::vector<double>& first_block,
+                          BlockMass block_mass = BlockMass::sum) {
   const Case c{.name = "needle",
                .heads_q = 1,
                .causal = false,
                .len_q = {128},
                .len_k = {128},
-               .options = {.micro_block = micro_block}};
+               .options = {.micro_block = micro_block, .block_mass = block_mass}};
   HostTensor q("q", DType::float32, {1, 1, 128, 32}), k("k", DType::float32, {1, 1, 128, 32});
   std::fill_n(static_cast<float*>(q.data()), q.size(), 0.0f);
   std::fill_n(static_cast<float*>(k.data()), k.size(), 0.0f);
@@ -84,10 +86,30 @@ double log_mass_of_needle(int micro_block, double x, const std::vector<double>& 
 }
 
 TEST(Scores, EstimateASmallSpreadBySecondMoments) {
-  // Logits +-0.5 in turn: mean 0, variance 1/4, so 64 e^(1/8); the true mass is 64 cosh(1/2), 0.5 % less.
+  // Logits +-0.5 in turn: mean 0, half their variance 1/8, so 64 e^(1/16).
   std::vector<double> keys;
   for (int i = 0; i < 64; ++i) keys.push_back(i % 2 ? 0.5 : -0.5);
-  EXPECT_NEAR(log_mass_of_needle(16, 1.0, keys), std::log(64.0) + 0.125, 1e-5);
+  EXPECT_NEAR(log_mass_of_needle(16, 1.0, keys), std::log(64.0) + 0.0625, 1e-5);
+}
+
+TEST(Scores, TakeTheMiddleQueryOfEveryRun) {
+  // One representative of 128 queries: query 64, the only one that is not zero.
+  const Case c{.name = "middle",
+               .heads_q = 1,
+               .causal = false,
+               .len_q = {128},
+               .len_k = {128},
+               .options = {.representatives = 1}};
+  HostTensor q("q", DType::float32, {1, 1, 128, 32}), k("k", DType::float32, {1, 1, 128, 32});
+  std::fill_n(static_cast<float*>(q.data()), q.size(), 0.0f);
+  std::fill_n(static_cast<float*>(k.data()), k.size(), 0.0f);
+  static_cast<float*>(q.data())[64 * 32] = 2.0f;
+  for (int i = 0; i < 64; ++i) static_cast<float*>(k.data())[i * 32] = 1.0f;
+  const Problem p(c, q, k, k);
+  HalftoneLayer layer = p.layer();
+  layer.scale = 1.0f;
+  const std::vector<float> scores = testing::to_vector(halftone_scores(layer, p.geometry, c.options));
+  EXPECT_NEAR(scores[0] / scores[1], std::exp(2.0), 1e-4);
 }
 
 TEST(Scores, RoundQueriesAndKeysToBfloat16) {
@@ -95,19 +117,19 @@ TEST(Scores, RoundQueriesAndKeysToBfloat16) {
   EXPECT_NEAR(log_mass_of_needle(16, 8.01, std::vector<double>(64, 1.001)), std::log(64.0) + 8.0, 1e-5);
 }
 
-TEST(Scores, NeverEstimateMoreThanANeedleIsWorth) {
-  // One key of logit x among b - 1 of logit zero. Beyond the cap the estimate is mean + sqrt(2 g ln b); for b = 16 that
-  // is x (1 / 16 + sqrt(15 * 2 ln 16) / 16) = 0.6325 x: never more than the micro-block's largest logit.
-  for (const int b : {4, 8, 16, 32, 64})
-    for (const double x : {24.0, 30.0, 40.0}) {
-      const double variance = x * x * (b - 1) / (b * b), estimate = x / b + std::sqrt(2.0 * variance * std::log(b));
-      ASSERT_GT(variance, 2.0 * std::log(b)) << "the case must lie beyond the cap";
-      const double others = 64.0 - b;  // the other micro-blocks of the block hold zeros
-      const double log_mass = log_mass_of_needle(b, x, {1.0});
-      EXPECT_NEAR(log_mass, std::log(std::exp(estimate) + others), 1e-4) << "b = " << b << ", x = " << x;
-      EXPECT_LT(log_mass, std::log(std::exp(x) + others)) << "b = " << b << ", x = " << x;
+TEST(Scores, EstimateALargeSpreadByTheSecondTangent) {
+  // One key of logit x among b - 1 of logit zero. With half the variance g = x^2 (b - 1) / b^2 / 2, a quarter of it and
+  // ln b come on top of the mean where that is less than g / 2.
+  for (const int b : {4, 8, 16})
+    for (const double x : {24.0, 30.0}) {
+      const double variance = x * x * (b - 1) / (b * b) / 2.0, estimate = x / b + variance / 4.0 + std::log(b);
+      ASSERT_GT(variance, 4.0 * std::log(b)) << "the case must lie beyond the first tangent";
+      const double needle = b * std::exp(estimate),
+                   others = 64.0 - b;  // the other micro-blocks of the block hold zeros
+      EXPECT_NEAR(log_mass_of_needle(b, x, {1.0}), std::log(needle + others), 1e-4) << "b = " << b << ", x = " << x;
+      // The largest micro-block against one of zeros: their ratio is e^estimate.
+      EXPECT_NEAR(log_mass_of_needle(b, x, {1.0}, BlockMass::largest), std::log(64.0) + estimate, 1e-4);
     }
-  EXPECT_NEAR(log_mass_of_needle(16, 20.0, {1.0}), 0.6325 * 20.0, 0.01);
 }
 
 }  // namespace

@@ -32,7 +32,9 @@ void expect_statistics(const Problem& p, double relative) {
           ASSERT_EQ(log, kNoKeys);
         else
           ASSERT_NEAR(log, std::log(count), 1e-6);
-        for (int h = 0; h < p.c.heads_kv; ++h)
+        for (int h = 0; h < p.c.heads_kv; ++h) {
+          const std::int64_t at = s.moments_at(b, h, block / kPanel, m) + block % kPanel;
+          std::vector<double> variances(testing::kNaiveGroups, 0.0), sizes(testing::kNaiveGroups, 0.0);
           for (int j = 0; j < p.c.dim; ++j) {
             double mean = 0.0, variance = 0.0, size = 0.0;
             for (int i = first; i < first + count; ++i) mean += p.element(p.host_k, b, h, i, j) / count;
@@ -41,14 +43,22 @@ void expect_statistics(const Problem& p, double relative) {
               variance += (x - mean) * (x - mean) / count;
               size = std::max(size, std::abs(x));
             }
-            const std::int64_t at = s.moments_at(b, h, block / kPanel, m) + j * kPanel + block % kPanel;
-            ASSERT_NEAR(moments[at], mean, 4e-7 * size + 0x1p-8 * std::abs(mean)) << "block " << block << " micro-block " << m << " dim " << j;
-            ASSERT_NEAR(moments[at + p.c.dim * kPanel], variance, (relative + 0x1p-8) * variance)
+            variances[testing::variance_group(j, p.c.dim)] += variance;
+            sizes[testing::variance_group(j, p.c.dim)] += 1.0;
+            const float got = moments[at + j * kPanel];
+            ASSERT_NEAR(got, mean, 4e-7 * size + 0x1p-8 * std::abs(mean))
                 << "block " << block << " micro-block " << m << " dim " << j;
-            ASSERT_GE(moments[at + p.c.dim * kPanel], 0.0f);
-            for (const float x : {moments[at], moments[at + p.c.dim * kPanel]})
-              ASSERT_EQ(x, static_cast<float>(testing::round_to_bfloat16(x)));
+            ASSERT_EQ(got, static_cast<float>(testing::round_to_bfloat16(got)));
           }
+          for (int group = 0; group < testing::kNaiveGroups; ++group) {
+            const double variance = sizes[group] > 0.0 ? variances[group] / sizes[group] : 0.0;
+            const float got = moments[at + (p.c.dim + group) * kPanel];
+            ASSERT_NEAR(got, variance, (relative + 0x1p-8) * variance)
+                << "block " << block << " micro-block " << m << " group " << group;
+            ASSERT_GE(got, 0.0f);
+            ASSERT_EQ(got, static_cast<float>(testing::round_to_bfloat16(got)));
+          }
+        }
       }
 }
 
@@ -77,11 +87,12 @@ TEST(KeyStatistics, OfEqualKeysHaveNoVariance) {
   const Problem p(c, random.host_q, k, random.host_v);
   const KeyStatistics s = key_statistics(p.k, p.geometry, 16);
   const std::vector<float> moments = testing::to_vector(s.moments);
-  for (int m = 0; m < 4; ++m)
-    for (int j = 0; j < c.dim; ++j) {
+  for (int m = 0; m < 4; ++m) {
+    for (int j = 0; j < c.dim; ++j)
       EXPECT_EQ(moments[s.moments_at(0, 0, 0, m) + j * kPanel], 0.10009765625f);  // the bfloat16 next to 0.1
-      EXPECT_EQ(moments[s.moments_at(0, 0, 0, m) + (c.dim + j) * kPanel], 0.0f);
-    }
+    for (int group = 0; group < kVarianceGroups; ++group)
+      EXPECT_EQ(moments[s.moments_at(0, 0, 0, m) + (c.dim + group) * kPanel], 0.0f);
+  }
 }
 
 }  // namespace
