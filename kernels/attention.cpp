@@ -8,6 +8,7 @@
 #include "halftone/core/error.hpp"
 #include "halftone/kernels/portable/portable_attention.hpp"
 #include "halftone/kernels/reference/reference_attention.hpp"
+#include "halftone/kernels/sequences.hpp"
 #include "halftone/kernels/specialized/specialized_attention.hpp"
 
 namespace halftone {
@@ -29,42 +30,6 @@ std::string shape_text(const Tensor::Shape& s) { return fmt::format("[{}, {}, {}
 
 void require_shape(const Tensor& tensor, std::string_view name, const Tensor::Shape& expected) {
   if (tensor.shape != expected) throw InvalidArgument(name, shape_text(tensor.shape), shape_text(expected));
-}
-
-/// Longest sequence between consecutive starts; throws unless they rise from 0 to `total`.
-std::int64_t longest_sequence(const Array<std::int32_t>& starts, std::string_view name, std::int64_t total) {
-  const auto host = Kokkos::create_mirror_view_and_copy(HostSpace{}, starts);
-  const std::size_t last = host.extent(0) - 1;
-  if (host(0) != 0) throw InvalidArgument(name, fmt::format("a first entry of {}", host(0)), "0");
-  if (host(last) != total) throw InvalidArgument(name, fmt::format("a last entry of {}", host(last)), std::to_string(total));
-  std::int64_t longest = 0;
-  for (std::size_t i = 0; i < last; ++i) {
-    const std::int64_t length = host(i + 1) - host(i);
-    if (length <= 0) throw InvalidArgument(name, fmt::format("a sequence of length {}", length), "lengths of 1 or more");
-    longest = length > longest ? length : longest;
-  }
-  return longest;
-}
-
-void describe_sequences(AttentionParams& p, const Tensor& q, const Tensor& k, const AttentionOptions& options) {
-  const Array<std::int32_t>&starts_q = options.cu_seqlens_q, &starts_k = options.cu_seqlens_k;
-  if (starts_q.extent(0) == 0 && starts_k.extent(0) == 0) {
-    p.batch = static_cast<std::int32_t>(q.shape[0]);
-    p.seq_q = q.shape[2];
-    p.seq_k = k.shape[2];
-    return;
-  }
-  if (starts_q.extent(0) != starts_k.extent(0) || starts_q.extent(0) < 2)
-    throw InvalidArgument("cu_seqlens", fmt::format("{} and {} entries", starts_q.extent(0), starts_k.extent(0)),
-                          "sequences + 1 entries each");
-  if (q.shape[0] != 1) throw InvalidArgument("packed batch", std::to_string(q.shape[0]), "1");
-  p.batch = static_cast<std::int32_t>(starts_q.extent(0)) - 1;
-  p.seq_q = longest_sequence(starts_q, "cu_seqlens_q", q.shape[2]);
-  p.seq_k = longest_sequence(starts_k, "cu_seqlens_k", k.shape[2]);
-  p.total_q = q.shape[2];
-  p.total_k = k.shape[2];
-  p.cu_seqlens_q = starts_q.data();
-  p.cu_seqlens_k = starts_k.data();
 }
 
 }  // namespace
@@ -99,7 +64,14 @@ AttentionResult block_sparse_attention(const Tensor& q, const Tensor& k, const T
   p.dtype = q.dtype;
   p.causal = options.causal;
   p.scale = options.scale != 0.0f ? options.scale : 1.0f / std::sqrt(static_cast<float>(p.dim));
-  describe_sequences(p, q, k, options);
+  const Sequences sequences = describe_sequences(q, k, options.cu_seqlens_q, options.cu_seqlens_k);
+  p.batch = sequences.batch;
+  p.seq_q = sequences.seq_q;
+  p.seq_k = sequences.seq_k;
+  p.total_q = sequences.total_q;
+  p.total_k = sequences.total_k;
+  p.cu_seqlens_q = sequences.cu_seqlens_q;
+  p.cu_seqlens_k = sequences.cu_seqlens_k;
   if (options.sink.extent(0)) {
     if (options.sink.extent(0) != static_cast<std::size_t>(p.heads_q))
       throw InvalidArgument("sink", fmt::format("{} entries", options.sink.extent(0)), std::to_string(p.heads_q));

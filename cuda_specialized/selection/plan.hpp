@@ -1,0 +1,143 @@
+// What the selection's kernels share: sizes, settings, and where everything lies in the workspace.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "halftone/core/mask_geometry.hpp"
+#include "halftone/cuda_specialized/selection/selection.hpp"
+#include "halftone/patterns/halftone/near_field.hpp"
+
+namespace halftone::cuda::selection {
+
+inline constexpr int kTileQueries = 128;  ///< queries per tile
+inline constexpr int kRowGroup = 64;      ///< representatives of one product, a warpgroup's
+inline constexpr int kItemRows = 128;     ///< representatives that one thread block scores at a time
+inline constexpr int kColumns = 128;      ///< micro-blocks of one product
+
+/// The bits of a priority, which is positive, in two digits: 12 bits, by which the scores' kernel counts all
+/// priorities, and 19 bits, by which those are counted that share the tolerance's first digit. Counts of the second
+/// digit are summed up in groups, too; these lie a sector apart, so that additions to them do not queue at a few lines
+/// of the L2 cache.
+inline constexpr int kFirstBits = 12, kSecondBits = 19, kGroupBits = 9;
+inline constexpr int kFirstBins = 1 << kFirstBits, kSecondBins = 1 << kSecondBits, kGroups = 1 << kGroupBits;
+inline constexpr int kGroupBins = kSecondBins / kGroups;
+inline constexpr int kGroupStride = 8;
+
+/// Rows of the mask that one thread block lists.
+inline constexpr int kListRows = 16;
+
+/// The search for the tolerance between two digits.
+struct SearchState {
+  std::uint64_t rank;    ///< priorities that may exceed it, of those that share the prefix
+  std::uint32_t prefix;  ///< digits found so far
+  std::uint32_t all;     ///< there are no more than may be kept: every block is
+};
+
+struct Control {
+  SelectionOutcome outcome;
+  SearchState search[2];    ///< before the first digit, and before the second
+  std::uint32_t next_list;  ///< thread blocks that have begun to list
+};
+
+/// TileBlocks and what else rows of one tile share, in 32 bits.
+struct TileRange {
+  std::int32_t visible, sink_end, near_begin, near_end;
+  std::int32_t past;     ///< leading blocks that landmarks may stand for
+  std::int32_t queries;  ///< that exist
+  std::int32_t unused[2];
+
+  HALFTONE_FUNCTION bool forced(std::int32_t block) const {
+    return block < sink_end || (block >= near_begin && block < near_end);
+  }
+};
+
+/// Operands as wgmma reads them: rows of means (or queries) in chunks of 64 columns with the 128-byte swizzle, behind
+/// them the rows' 16 grouped variances (or squares) with the 32-byte swizzle.
+HALFTONE_FUNCTION constexpr int wide_bytes(int rows, int dim) { return rows * dim * 2; }
+HALFTONE_FUNCTION constexpr int operand_bytes(int rows, int dim) { return wide_bytes(rows, dim) + rows * 32; }
+
+/// Place of 16-byte piece `piece` of row `row` in the wide part, and of piece 0 or 1 in the narrow part.
+HALFTONE_FUNCTION inline int wide_offset(int rows, int row, int piece) {
+  return (piece / 8 * rows + row) * 128 + ((piece % 8) ^ (row % 8)) * 16;
+}
+HALFTONE_FUNCTION inline int narrow_offset(int row, int piece) { return row * 32 + (piece ^ (row / 4 % 2)) * 16; }
+
+struct Plan {
+  AttentionParams params;
+  MaskGeometry geometry;
+  patterns::detail::NearField near;
+  SelectionOptions options;
+
+  std::int32_t tiles, blocks;
+  std::int32_t dim;           ///< padded to 64 or 128
+  std::int32_t micros;        ///< micro-blocks per block
+  std::int32_t chunks;        ///< products along the keys: ceil(blocks * micros / kColumns)
+  std::int32_t chunk_blocks;  ///< blocks of a product
+  std::int32_t group;         ///< query heads per key-value head
+  std::int32_t item_groups;   ///< kItemRows representatives per key-value head: ceil(tiles * group * R / kItemRows)
+  std::int32_t items;         ///< over all sequences and key-value heads
+  std::int32_t score_blocks;  ///< thread blocks of the scores' kernel
+  std::int32_t rows;          ///< of the mask
+  std::int32_t list_blocks;   ///< thread blocks of the lists' kernel
+
+  std::uint8_t* statistics;       ///< [batch, heads_kv, chunks] operands of kColumns means, then of grouped variances
+  std::uint8_t* representatives;  ///< [batch, heads_kv, row groups] operands of kRowGroup queries, then grouped squares
+  std::uint16_t* shares;          ///< [score_blocks, kItemRows, chunks * chunk_blocks] bfloat16
+  float* priorities;              ///< [rows, blocks]; later the landmarks' biases
+  TileRange* ranges;              ///< [batch, tiles]
+  std::uint32_t* first_bins;      ///< [kFirstBins]
+  std::uint32_t* group_bins;      ///< [kGroups, kGroupStride], of which the first counts
+  std::uint32_t* second_bins;     ///< [kSecondBins]; the three follow one another
+  std::uint64_t* progress;        ///< [list_blocks] of the scan over row lengths
+  Control* control;
+  std::int64_t* row_ptr;
+  std::int32_t* col_idx;
+  std::uint8_t* kind;
+  std::uint16_t *landmark_key, *landmark_value;  ///< [batch, heads_kv, blocks, params.dim] or null
+
+  HALFTONE_FUNCTION int representatives_per_tile() const { return options.representatives; }
+  HALFTONE_FUNCTION bool has_budget() const { return options.density > 0.0; }
+  HALFTONE_FUNCTION std::int64_t share_pitch() const { return std::int64_t{chunks} * chunk_blocks; }
+  HALFTONE_FUNCTION std::int64_t statistics_bytes() const { return operand_bytes(kColumns, dim); }
+  HALFTONE_FUNCTION std::int64_t group_bytes() const { return operand_bytes(kRowGroup, dim); }
+};
+static_assert(std::is_trivially_copyable_v<Plan>);
+
+/// The representative at a place of a key-value head's list: tile by tile, head by head of the group.
+struct RepresentativePlace {
+  std::int32_t tile, head, index;  ///< head: within the group
+
+  HALFTONE_FUNCTION RepresentativePlace(const Plan& plan, std::int32_t row) {
+    const std::int32_t unit = row / plan.representatives_per_tile();
+    index = row % plan.representatives_per_tile();
+    tile = unit / plan.group;
+    head = unit % plan.group;
+  }
+};
+
+/// Row of a statistics operand that holds micro-block m of the chunk's block `block`: the products of one block's
+/// micro-blocks fall to one thread (thread t of four holds columns 8 j + 2 t + {0, 1}), its blocks are neighbours.
+HALFTONE_FUNCTION inline int statistics_row(int block, int m, int micros) {
+  const int per_thread = 32 / micros, at = block % per_thread * micros + m;
+  return at / 2 * 8 + block / per_thread * 2 + at % 2;
+}
+
+/// Lays the plan out in `workspace`; null: for its size alone.
+Plan make_plan(const AttentionParams& params, const SelectionOptions& options, void* workspace, int multiprocessors,
+               std::size_t* bytes);
+
+/// The kernels, in this order, each behind the one before on the stream.
+void launch_statistics(const Plan& plan, cudaStream_t stream);
+void launch_scores(const Plan& plan, cudaStream_t stream);
+void launch_threshold(const Plan& plan, cudaStream_t stream);  ///< with a budget
+void launch_lists(const Plan& plan, cudaStream_t stream);
+
+/// The scores' kernels, each in a source file of its own so that they compile in parallel.
+template <int kDim, bool kSum>
+void launch_scores_of(const Plan& plan, cudaStream_t stream);
+
+}  // namespace halftone::cuda::selection

@@ -1,0 +1,263 @@
+// One pass over K, some of Q, and (for landmarks) V: representatives, micro-block moments, block means.
+#include "halftone/cuda_specialized/common/barrier.cuh"
+#include "halftone/cuda_specialized/common/check.hpp"
+#include "halftone/cuda_specialized/selection/block_scan.cuh"
+#include "halftone/cuda_specialized/selection/elements.cuh"
+#include "halftone/cuda_specialized/selection/plan.hpp"
+
+namespace halftone::cuda::selection {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int kInFlight = 8;  // 16-byte loads per thread
+constexpr int kQueriesPerThread = 4;
+
+/// Thread blocks of each kind of work, in the order in which they are numbered, after the first.
+struct Shares {
+  std::int32_t zeroes;
+  std::int32_t queries, keys, values;  ///< per sequence and key-value head
+};
+
+__host__ __device__ inline int rows_per_block(const Plan& plan) { return kThreads / (plan.dim / 8); }
+
+/// Walks `count` rows of 8 columns each, `stride` elements apart, in order, with many loads in flight.
+template <class Element, class Visit>
+__device__ inline void for_rows(const std::uint16_t* first, std::int64_t stride, int count, const Visit& visit) {
+  for (int begin = 0; begin < count; begin += kInFlight) {
+    uint4 packed[kInFlight];
+#pragma unroll
+    for (int i = 0; i < kInFlight; ++i)
+      if (begin + i < count) packed[i] = __ldg(reinterpret_cast<const uint4*>(first + (begin + i) * stride));
+#pragma unroll
+    for (int i = 0; i < kInFlight; ++i)
+      if (begin + i < count) {
+        float x[8];
+        unpack<Element>(packed[i], x);
+        visit(begin + i, x);
+      }
+  }
+}
+
+/// Sums over the micro-blocks of each block become the block's mean, in shared memory and from there in `means`.
+template <class Element>
+__device__ void store_block_mean(const Plan& plan, float (&sum)[8], std::int64_t sequence, int block, int m, int piece,
+                                 std::int64_t len_k, std::uint16_t* means) {
+  __shared__ float sums[kThreads][9];
+#pragma unroll
+  for (int c = 0; c < 8; ++c) sums[threadIdx.x][c] = sum[c];
+  __syncthreads();
+  const int pieces = plan.dim / 8;
+  if (m == 0 && block < plan.blocks && piece * 8 < plan.params.dim) {
+    for (int other = 1; other < plan.micros; ++other)
+#pragma unroll
+      for (int c = 0; c < 8; ++c) sum[c] += sums[threadIdx.x + other * pieces][c];
+    const std::int64_t left = len_k - std::int64_t{block} * plan.options.block_k;
+    const int keys = static_cast<int>(min(left, std::int64_t{plan.options.block_k}));
+    const float share = keys > 0 ? 1.0f / static_cast<float>(keys) : 0.0f;
+#pragma unroll
+    for (int c = 0; c < 8; ++c) sum[c] *= share;
+    *reinterpret_cast<uint4*>(means + (sequence * plan.blocks + block) * plan.params.dim + piece * 8) =
+        pack<Element>(sum);
+  }
+}
+
+/// Sums (or means) of a row's values over the variance groups, from the threads that hold eight dimensions each, to the
+/// narrow part of an operand; null: nowhere. By all threads of the block.
+template <bool kMean>
+__device__ void store_groups(const Plan& plan, const float (&x)[8], std::uint8_t* narrow, int row, int piece) {
+  __shared__ float values[kThreads][9];
+  const patterns::detail::VarianceGroups groups(plan.params.dim);
+  const int pieces = plan.dim / 8, first = static_cast<int>(threadIdx.x) - piece;  // thread of the row's first piece
+  __syncthreads();  // the values of the last call have been read
+#pragma unroll
+  for (int c = 0; c < 8; ++c) values[threadIdx.x][c] = x[c];
+  __syncthreads();
+  if (!narrow) return;
+  for (int group = piece; group < patterns::detail::kVarianceGroups; group += pieces) {
+    const int size = groups.size(group);
+    float sum = 0.0f;
+    for (int i = 0; i < size; ++i) {
+      const int j = groups.at(group, i);
+      sum += values[first + j / 8][j % 8];
+    }
+    if (kMean && size > 0) sum /= static_cast<float>(size);
+    auto* to = reinterpret_cast<std::uint16_t*>(narrow + narrow_offset(row, group / 8));
+    to[group % 8] = bfloat16(sum).bits;
+  }
+}
+
+/// A thread takes eight dimensions of a micro-block. `kValues`: of V, only for block means.
+template <class Element, bool kValues>
+__device__ void summarise_micro_blocks(const Plan& plan, std::int64_t sequence, int part) {
+  const AttentionParams& p = plan.params;
+  const int pieces = plan.dim / 8, piece = static_cast<int>(threadIdx.x) % pieces;
+  const int micro = part * rows_per_block(plan) + static_cast<int>(threadIdx.x) / pieces;
+  const int block = micro / plan.micros, m = micro % plan.micros, size = plan.options.micro_block;
+  const std::int64_t b = sequence / p.heads_kv, head = sequence % p.heads_kv;
+  const SequenceExtent extent = sequence_extent(p, b);
+  const std::int64_t first = std::int64_t{block} * plan.options.block_k + m * size, left = extent.len_k - first;
+  const int count = block >= plan.blocks || left < 0 ? 0 : static_cast<int>(min(left, std::int64_t{size}));
+  const bool real = piece * 8 < p.dim;
+  const TensorStrides& stride = kValues ? p.v_stride : p.k_stride;
+  const auto* rows = static_cast<const std::uint16_t*>(kValues ? p.v : p.k) +
+                     row_offset(p, stride, b, head, extent.begin_k) + first * stride.seq + piece * 8;
+
+  float origin[8] = {}, sum[8] = {}, squares[8] = {};
+  for_rows<Element>(rows, stride.seq, real ? count : 0, [&](int i, const float(&x)[8]) {
+    if (i == 0) {
+#pragma unroll
+      for (int c = 0; c < 8; ++c) origin[c] = x[c];
+      return;
+    }
+#pragma unroll
+    for (int c = 0; c < 8; ++c) {
+      const float distance = x[c] - origin[c];
+      sum[c] += distance;
+      if constexpr (!kValues) squares[c] = fmaf(distance, distance, squares[c]);
+    }
+  });
+  if constexpr (!kValues) {
+    float mean[8], variance[8];
+    const float share = count > 0 ? 1.0f / static_cast<float>(count) : 0.0f;
+#pragma unroll
+    for (int c = 0; c < 8; ++c) {
+      const auto moments = patterns::detail::key_moments(origin[c], sum[c], squares[c], share);
+      mean[c] = moments.mean;
+      variance[c] = moments.variance;
+    }
+    const int chunk = block / plan.chunk_blocks;
+    const int row = statistics_row(block % plan.chunk_blocks, m, plan.micros);
+    std::uint8_t* operand = plan.statistics + (sequence * plan.chunks + chunk) * plan.statistics_bytes();
+    if (count > 0) *reinterpret_cast<uint4*>(operand + wide_offset(kColumns, row, piece)) = pack<bfloat16>(mean);
+    store_groups<true>(plan, variance, count > 0 ? operand + wide_bytes(kColumns, plan.dim) : nullptr, row, piece);
+  }
+  if (plan.options.landmarks) {
+#pragma unroll
+    for (int c = 0; c < 8; ++c) sum[c] = fmaf(static_cast<float>(count), origin[c], sum[c]);
+    store_block_mean<Element>(plan, sum, sequence, block, m, piece, extent.len_k,
+                              kValues ? plan.landmark_value : plan.landmark_key);
+  }
+}
+
+/// A thread takes eight dimensions of kQueriesPerThread representatives.
+template <class Element>
+__device__ void gather_queries(const Plan& plan, std::int64_t sequence, int part) {
+  const AttentionParams& p = plan.params;
+  const int pieces = plan.dim / 8, piece = static_cast<int>(threadIdx.x) % pieces;
+  const int rows = rows_per_block(plan), run = kTileQueries / plan.representatives_per_tile();
+  const std::int64_t b = sequence / p.heads_kv;
+  const SequenceExtent extent = sequence_extent(p, b);
+  uint4 packed[kQueriesPerThread];
+#pragma unroll
+  for (int i = 0; i < kQueriesPerThread; ++i) {
+    const RepresentativePlace place(plan,
+                                    (part * kQueriesPerThread + i) * rows + static_cast<int>(threadIdx.x) / pieces);
+    const std::int64_t head = sequence % p.heads_kv * plan.group + place.head;
+    const std::int64_t first = std::int64_t{place.tile} * kTileQueries + place.index * run;
+    packed[i] = {0, 0, 0, 0};
+    if (place.tile >= plan.tiles || first >= extent.len_q || piece * 8 >= p.dim) continue;
+    const std::int64_t query = patterns::detail::representative_query(first, run, extent.len_q);
+    packed[i] = __ldg(reinterpret_cast<const uint4*>(static_cast<const std::uint16_t*>(p.q) +
+                                                     row_offset(p, p.q_stride, b, head, extent.begin_q) +
+                                                     query * p.q_stride.seq + piece * 8));
+  }
+#pragma unroll
+  for (int i = 0; i < kQueriesPerThread; ++i) {
+    const int row = (part * kQueriesPerThread + i) * rows + static_cast<int>(threadIdx.x) / pieces;
+    std::uint8_t* operand =
+        plan.representatives +
+        (sequence * plan.item_groups * (kItemRows / kRowGroup) + row / kRowGroup) * plan.group_bytes();
+    float u[8];
+    unpack<Element>(packed[i], u);
+#pragma unroll
+    for (float& x : u) x = patterns::detail::round_statistic(x);
+    *reinterpret_cast<uint4*>(operand + wide_offset(kRowGroup, row % kRowGroup, piece)) = pack<bfloat16>(u);
+#pragma unroll
+    for (float& x : u) x *= x;
+    store_groups<false>(plan, u, operand + wide_bytes(kRowGroup, plan.dim), row % kRowGroup, piece);
+  }
+}
+
+constexpr int kZeroed = kThreads * 4 * 4;  // words that a thread block zeroes
+
+/// Zeroes the counts of priorities.
+__device__ void zero_counts(const Plan& plan, int part) {
+  auto* words = reinterpret_cast<uint4*>(plan.first_bins) + part * (kZeroed / 4);
+  const auto* end = reinterpret_cast<const uint4*>(plan.second_bins + kSecondBins);
+#pragma unroll
+  for (int i = 0; i < 4; ++i)
+    if (uint4* at = words + i * kThreads + threadIdx.x; at < end) *at = {0, 0, 0, 0};
+}
+
+/// What later kernels look up per tile or start from.
+__device__ void prepare(const Plan& plan) {
+  const int thread = static_cast<int>(threadIdx.x);
+  for (int i = thread; i < plan.list_blocks; i += kThreads) plan.progress[i] = 0;
+  std::uint64_t visible = 0, forced = 0;
+  for (int i = thread; i < plan.geometry.batch * plan.tiles; i += kThreads) {
+    const int b = i / plan.tiles, tile = i % plan.tiles;
+    const patterns::detail::TileBlocks blocks = plan.near.blocks(b, tile);
+    const std::int64_t queries = plan.geometry.len_q(b) - std::int64_t{tile} * kTileQueries;
+    TileRange range{};
+    range.visible = static_cast<std::int32_t>(blocks.visible);
+    range.sink_end = static_cast<std::int32_t>(blocks.sink_end);
+    range.near_begin = static_cast<std::int32_t>(min(blocks.near_begin, std::int64_t{plan.blocks}));
+    range.near_end = static_cast<std::int32_t>(blocks.near_end);
+    range.past = plan.geometry.past_blocks(b, tile);
+    range.queries = static_cast<std::int32_t>(max(min(queries, std::int64_t{kTileQueries}), std::int64_t{0}));
+    plan.ranges[i] = range;
+    visible += static_cast<std::uint64_t>(blocks.visible);
+    forced += static_cast<std::uint64_t>(blocks.count_forced());
+  }
+  std::uint64_t all_visible, all_forced;
+  exclusive_scan<kThreads>(visible, all_visible);
+  exclusive_scan<kThreads>(forced, all_forced);
+  if (thread > 0) return;
+  Control& control = *plan.control;
+  control = {};
+  control.outcome.visible = static_cast<std::int64_t>(all_visible) * plan.geometry.heads;
+  control.outcome.forced = static_cast<std::int64_t>(all_forced) * plan.geometry.heads;
+  // The slack makes 0.3 of 10 blocks 3, though 0.3 * 10 may be a rounding below.
+  const double budget = floor(plan.options.density * static_cast<double>(control.outcome.visible) * (1.0 + 1e-12));
+  const std::int64_t rank = static_cast<std::int64_t>(budget) - control.outcome.forced;
+  control.search[0].rank = static_cast<std::uint64_t>(rank < 0 ? 0 : rank);
+}
+
+template <class Element>
+__global__ void __launch_bounds__(kThreads) statistics_kernel(const __grid_constant__ Plan plan, Shares shares) {
+  launch_dependents();
+  const std::int64_t sequences = std::int64_t{plan.params.batch} * plan.params.heads_kv;
+  std::int64_t index = blockIdx.x;
+  if (index == 0) return prepare(plan);
+  index -= 1;
+  if (index < shares.zeroes) return zero_counts(plan, static_cast<int>(index));
+  index -= shares.zeroes;
+  if (index < sequences * shares.queries)
+    return gather_queries<Element>(plan, index / shares.queries, static_cast<int>(index % shares.queries));
+  index -= sequences * shares.queries;
+  if (index < sequences * shares.keys)
+    return summarise_micro_blocks<Element, false>(plan, index / shares.keys, static_cast<int>(index % shares.keys));
+  index -= sequences * shares.keys;
+  summarise_micro_blocks<Element, true>(plan, index / shares.values, static_cast<int>(index % shares.values));
+}
+
+}  // namespace
+
+void launch_statistics(const Plan& plan, cudaStream_t stream) {
+  const int rows = rows_per_block(plan);
+  const int micro_blocks = (plan.blocks * plan.micros + rows - 1) / rows;
+  constexpr int kWords = kFirstBins + kGroups * kGroupStride + kSecondBins;
+  const Shares shares{plan.has_budget() ? (kWords + kZeroed - 1) / kZeroed : 0,
+                      plan.item_groups * kItemRows / (rows * kQueriesPerThread), micro_blocks,
+                      plan.options.landmarks ? micro_blocks : 0};
+  const std::int64_t sequences = std::int64_t{plan.params.batch} * plan.params.heads_kv;
+  const auto blocks =
+      static_cast<unsigned>(1 + shares.zeroes + sequences * (shares.queries + shares.keys + shares.values));
+  if (plan.params.dtype == DType::bfloat16)
+    statistics_kernel<bfloat16><<<blocks, kThreads, 0, stream>>>(plan, shares);
+  else
+    statistics_kernel<float16><<<blocks, kThreads, 0, stream>>>(plan, shares);
+  HALFTONE_CUDA_CHECK(cudaGetLastError());
+}
+
+}  // namespace halftone::cuda::selection
