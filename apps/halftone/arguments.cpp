@@ -21,6 +21,9 @@ CLI::Option* PatternArguments::add_to(CLI::App& command) {
   command.add_option("--density", density, "Wanted share of the visible blocks, above 0, at most 1")
       ->type_name("SHARE")
       ->check(density_check());
+  command
+      .add_option("--calibration", calibration, "halftone: weights, gates and tolerance from 'halftone calibrate'")
+      ->type_name("FILE");
   command.add_option("--seed", seed, "For random patterns")->type_name("N")->capture_default_str();
   return option;
 }
@@ -50,7 +53,12 @@ nlohmann::json parse_parameters(const std::vector<std::string>& entries) {
 
 PatternChoice PatternArguments::choice() const {
   check_pattern(pattern);
-  return {pattern, parse_parameters(parameters), density, seed};
+  PatternChoice choice{pattern, parse_parameters(parameters), density, seed};
+  if (calibration.empty()) return choice;
+  if (pattern != "halftone")
+    throw UsageError(fmt::format("--calibration: got pattern {}, expected --pattern halftone", pattern));
+  choice.calibration = io::read_calibration(calibration);
+  return choice;
 }
 
 CLI::Validator density_check() {

@@ -29,10 +29,12 @@ struct PatternArguments {
   std::vector<std::string> parameters;  ///< "key=value"
   double density = 0.0;                 ///< 0: as the parameters say
   std::uint64_t seed = 0;
+  std::string calibration;  ///< a calibration file, or empty
 
   CLI::Option* add_to(CLI::App& command);  ///< returns the --pattern option
 
-  /// What was asked for. Throws as check_pattern and parse_parameters do.
+  /// What was asked for. Throws as check_pattern and parse_parameters do, UsageError for a calibration with another
+  /// pattern than halftone, and FileError as io::read_calibration does.
   PatternChoice choice() const;
 };
 

@@ -12,6 +12,7 @@ void add_mask(CLI::App& program, Invocation& invocation);
 void add_attend(CLI::App& program, Invocation& invocation);
 void add_activations(CLI::App& program, Invocation& invocation);
 void add_eval(CLI::App& program, Invocation& invocation);
+void add_calibrate(CLI::App& program, Invocation& invocation);
 void add_list(CLI::App& program, Invocation& invocation);
 void add_inspect(CLI::App& program, Invocation& invocation);
 

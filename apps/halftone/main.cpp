@@ -68,6 +68,7 @@ int main(int argc, char** argv) {
   add_attend(program, invocation);
   add_activations(program, invocation);
   add_eval(program, invocation);
+  add_calibrate(program, invocation);
   add_list(program, invocation);
   add_inspect(program, invocation);
   program.footer(kFooter);  // after the commands, which would take it over

@@ -12,6 +12,24 @@ namespace halftone::app {
 
 namespace {
 
+// The row of the calibration that belongs to a layer.
+template <class Value, class To>
+std::vector<To> calibrated(const io::CalibrationFile& calibration, const std::vector<Value>& table, const Layer& layer) {
+  if (layer.index >= calibration.layers || layer.q.shape[1] != calibration.heads)
+    throw InvalidArgument("calibration", fmt::format("{} layers of {} heads", calibration.layers, calibration.heads),
+                          fmt::format("layer {} and its {} heads among them", layer.index, layer.q.shape[1]));
+  const auto first = table.begin() + layer.index * calibration.heads;
+  return {first, first + calibration.heads};
+}
+
+nlohmann::json halftone_parameters(const PatternChoice& choice) {
+  if (!choice.calibration) return choice.parameters;
+  nlohmann::json parameters = nlohmann::json::parse(choice.calibration->parameters);
+  if (choice.density == 0.0) parameters["tolerance"] = choice.calibration->tolerance;
+  parameters.update(choice.parameters);
+  return parameters;
+}
+
 void select_jointly(const Activations& activations, const PatternChoice& choice, Selection& selection) {
   const Layer& first = activations.layers.front();
   std::vector<patterns::HalftoneLayer> layers;
@@ -20,9 +38,13 @@ void select_jointly(const Activations& activations, const PatternChoice& choice,
       throw InvalidArgument(
           fmt::format("layer {}", layer.index), "sizes or causality of its own",
           fmt::format("those of layer {}, to share one tolerance; choose layers with --layer", first.index));
-    layers.push_back({&layer.q, &layer.k, &layer.v, layer.scale, layer.head_weight, {}});
+    patterns::HalftoneLayer& one =
+        layers.emplace_back(patterns::HalftoneLayer{&layer.q, &layer.k, &layer.v, layer.scale, layer.head_weight, {}});
+    if (!choice.calibration) continue;
+    one.head_weight = calibrated<float, float>(*choice.calibration, choice.calibration->head_weight, layer);
+    one.gate = calibrated<std::uint8_t, bool>(*choice.calibration, choice.calibration->gate, layer);
   }
-  patterns::HalftoneOptions options = patterns::halftone_options(choice.parameters, choice.density);
+  patterns::HalftoneOptions options = patterns::halftone_options(halftone_parameters(choice), choice.density);
   options.landmarks = choice.landmarks;
   patterns::HalftoneResult result = patterns::select_halftone(layers, mask_geometry(activations, first), options);
   selection.tolerance = result.tolerance;

@@ -18,7 +18,7 @@ inline constexpr int kFormatMajor = 1, kFormatMinor = 0;
 /// Throws FileError: folder missing or not writable (at once), disk full, any other failure to write.
 class FileWriter {
  public:
-  /// `kind`: activations, mask, attention, bench, eval, model or tokens.
+  /// `kind`: activations, mask, attention, bench, calibration, eval, model or tokens.
   FileWriter(const std::string& path, std::string_view kind, const Provenance& provenance);
   ~FileWriter();
   FileWriter(FileWriter&&) noexcept;
