@@ -21,13 +21,13 @@ struct HalftoneOptions {
   BlockMass block_mass = BlockMass::largest;   ///< over the micro-blocks
   int sink_blocks = 1;                         ///< leading blocks that are always exact
   int local_blocks = 2;                        ///< blocks before the tile that are always exact, besides the diagonal
-  double tolerance = 0.0;  ///< keep blocks whose score exceeds it; 0: find it from `density`
-  double density = 0.0;    ///< wanted mean density over the call in (0, 1]; 0: use `tolerance`
-  bool landmarks = false;  ///< represent what is left out by block summaries, on gated heads
+  double tolerance = 0.0;                      ///< keep blocks whose score exceeds it; 0: find it from `density`
+  double density = 0.0;                        ///< wanted mean density over the call in (0, 1]; 0: use `tolerance`
+  bool landmarks = false;                      ///< represent what is left out by block summaries, on gated heads
 };
 
-/// Options from parameters by name, those of the pattern table's "halftone"; with `density`, that decides the tolerance.
-/// Throws InvalidArgument: unknown parameters, values out of range, a tolerance beside a density.
+/// Options from parameters by name, those of the pattern table's "halftone"; with `density`, that decides the
+/// tolerance. Throws InvalidArgument: unknown parameters, values out of range, a tolerance beside a density.
 HalftoneOptions halftone_options(const nlohmann::json& parameters, double density = 0.0);
 
 /// One attention layer of the call. All layers of a call share one tolerance.

@@ -33,7 +33,8 @@ struct KeyStatistics {
 };
 
 /// Reads every key once. The variance is that of the keys there are (divided by their number, no correction), averaged
-/// over each of the VarianceGroups; a ragged micro-block counts its real keys. Both are rounded to bfloat16. `k` is [batch, heads_kv, seq_k, dim], or packed [1, heads_kv, total, dim].
+/// over each of the VarianceGroups; a ragged micro-block counts its real keys. Both are rounded to bfloat16. `k` is
+/// [batch, heads_kv, seq_k, dim], or packed [1, heads_kv, total, dim].
 KeyStatistics key_statistics(const Tensor& k, const MaskGeometry& geometry, int micro_block);
 
 }  // namespace halftone::patterns::detail
