@@ -6,7 +6,7 @@ import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import NullLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "python"))
@@ -34,8 +34,8 @@ def share_axis(axis):
     """An axis of shares (densities) in percent, logarithmic, with ticks that one can read."""
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})
     low, high = axis.get_view_interval()
-    axis.set_ticks([tick for tick in (0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.7, 1) if low <= tick <= high])
-    axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axis.set_ticks([tick for tick in (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1) if low <= tick <= high])
+    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
     axis.set_minor_locator(NullLocator())
 
 
@@ -90,8 +90,8 @@ def significant(table, digits=3):
 def ordered(patterns):
     """Names of patterns with halftone last, so that it is drawn over the others; each keeps its colour."""
     names = sorted(set(patterns), key=lambda name: (name.startswith("halftone"), name))
-    palette = plt.get_cmap("tab20")
-    return {name: "black" if name == "halftone" else palette(index % 20) for index, name in enumerate(names)}
+    palette = plt.get_cmap("tab20").colors + plt.get_cmap("tab20b").colors
+    return {name: "black" if name == "halftone" else palette[index % 40] for index, name in enumerate(names)}
 
 
 def strip_label(text):

@@ -115,6 +115,19 @@ class Files(unittest.TestCase):
         self.assertEqual(found.frame("loss").values.tolist(), [
             ["dense", 0.5, 1], ["dense", 1.5, 2], ["local", 0.5, 4], ["local", 1.5, 5], ["local", 2.5, 6]])
 
+    def test_eval_that_the_command_wrote(self):
+        found = read_eval(ROOT / "eval/notebooks/example/eval.h5")
+        self.assertEqual(found.arrays["density"].axes, ("setting", "document", "layer", "head"))
+        self.assertEqual(found.arrays["density"].values.shape,
+                         tuple(len(found.axes[axis]) for axis in ("setting", "document", "layer", "head")))
+        # The summary holds means over scenarios of the means of their documents.
+        increase = found.frame("loss_increase")
+        scenario = increase["document"].str.split("/").str[0]
+        means = increase.groupby(["setting", scenario])["loss_increase"].mean().groupby("setting").mean()
+        self.assertGreater(len(means), 1)
+        for _, row in found.summary.iterrows():
+            self.assertAlmostEqual(row["loss_increase"], means[row["setting"]])
+
 
 if __name__ == "__main__":
     PROGRAM = sys.argv.pop(1)

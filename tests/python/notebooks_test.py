@@ -15,7 +15,8 @@ FOLDER = pathlib.Path(__file__).resolve().parents[2] / "eval/notebooks"
 sys.path.insert(0, str(FOLDER))
 from helpers import significant, strip_label, with_speedups  # noqa: E402
 
-FIGURES = {"speed": ["speedup_density", "pattern_time"], "masks": ["masks", "mask_density", "mask_distance"]}
+FIGURES = {"speed": ["speedup_density", "pattern_time"], "masks": ["masks", "mask_density", "mask_distance"],
+           "quality": ["pareto", "accuracy", "loss_by_position", "heads"]}
 
 
 class Notebooks(unittest.TestCase):
