@@ -26,7 +26,7 @@ struct Arguments {
   std::vector<std::string> documents;
   PatternArguments pattern;  ///< halftone, its settings and the wanted density
   std::int64_t length = 16384;
-  bool force = false;
+  bool sensitivity = false, force = false;
 };
 
 using Tokens = std::vector<std::int32_t>;
@@ -50,12 +50,15 @@ std::vector<Value> flat(const std::vector<Row>& rows) {
 }
 
 io::CalibrationFile calibrate(const eval::LlamaModel& model, const std::vector<Tokens>& documents,
-                              const PatternChoice& choice, Progress& progress) {
-  const eval::CalibrationData data(model, documents, [&](std::string_view what) { progress.step(std::string(what)); });
+                              const PatternChoice& choice, bool sensitivity, Progress& progress) {
+  const auto say = [&](std::string_view what) { progress.step(std::string(what)); };
+  const eval::CalibrationData data(model, documents, say);
   progress.step("finding the tolerance and the gates");
   patterns::HalftoneOptions options = patterns::halftone_options(choice.parameters, choice.density);
   options.landmarks = true;
-  const eval::Calibration measured = data.calibrate(options, choice.density, data.head_weights());
+  const eval::HeadWeights weights =
+      sensitivity ? data.sensitive_head_weights(model, documents, options, choice.density, say) : data.head_weights();
+  const eval::Calibration measured = data.calibrate(options, choice.density, weights);
   if (!(measured.tolerance > 0.0))
     throw InvalidArgument("density", fmt::format("{}", choice.density),
                           "one at which blocks with a score above 0 are left out");
@@ -79,7 +82,7 @@ void run(const Arguments& arguments, const std::string& command_line) {
   Progress progress;
   progress.step("reading " + arguments.model);
   const eval::LlamaModel model(io::read_model(arguments.model));
-  io::CalibrationFile file = calibrate(model, documents, choice, progress);
+  io::CalibrationFile file = calibrate(model, documents, choice, arguments.sensitivity, progress);
   file.source = fmt::format("{} over {} tokens of {} from {}", file_name(arguments.model), arguments.length,
                             fmt::join(arguments.documents, ", "), file_name(arguments.tokens));
 
@@ -126,6 +129,9 @@ void add_calibrate(CLI::App& program, Invocation& invocation) {
   command->add_option("--param", a.pattern.parameters, "A setting of the pattern, key=value; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
+  command->add_flag("--sensitivity", a.sensitivity,
+                    "Weigh heads also by what their error does to the model's predictions: better, for a forward pass "
+                    "per head and document");
   command->add_option("--out", a.out, "Calibration file to write")->type_name("FILE")->required();
   add_force(*command, a.force);
   command->footer(

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "halftone/core/io/calibration_file.hpp"
 #include "halftone/core/io/model_file.hpp"
 #include "halftone/core/io/tokens_file.hpp"
 #include "halftone/eval/quality/calibration.hpp"
@@ -97,7 +98,18 @@ eval::SparseSetting parse_setting(const std::string& text) {
   return setting;
 }
 
+/// Of a calibration file, or JSON.
 eval::HeadWeights read_head_weights(const std::string& path, const io::ModelSizes& sizes) {
+  if (path.ends_with(".h5")) {
+    const io::CalibrationFile file = io::read_calibration(path);
+    if (file.layers != sizes.num_layers || file.heads != sizes.num_heads)
+      throw UsageError(fmt::format("{}: got head weights [{}, {}], expected the model's [{}, {}]", path, file.layers,
+                                   file.heads, sizes.num_layers, sizes.num_heads));
+    eval::HeadWeights weights;
+    for (std::int64_t l = 0; l < file.layers; ++l)
+      weights.emplace_back(file.head_weight.begin() + l * file.heads, file.head_weight.begin() + (l + 1) * file.heads);
+    return weights;
+  }
   std::ifstream file(path);
   const nlohmann::json table = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
   const auto wrong = [&] {
@@ -244,7 +256,7 @@ void add_eval(CLI::App& program, Invocation& invocation) {
                       "Documents that decide halftone's tolerance, head weights and landmark gates; never evaluated")
       ->type_name("NAMES")
       ->delimiter(',');
-  command->add_option("--head-weights", a.head_weights, "JSON file with head weights, [layers][heads]")
+  command->add_option("--head-weights", a.head_weights, "Calibration file (HDF5), or JSON with head weights, [layers][heads]")
       ->type_name("FILE")
       ->check(CLI::ExistingFile.description(""));
   command->add_option("--pattern", a.patterns,

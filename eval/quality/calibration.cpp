@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "halftone/core/error.hpp"
+#include "halftone/eval/quality/token_quality.hpp"
 #include "halftone/kernels/attention.hpp"
+#include "halftone/patterns/density.hpp"
 
 namespace halftone::eval {
 namespace {
@@ -17,7 +20,7 @@ MaskGeometry geometry_of(const Tensor& q) {
   return geometry;
 }
 
-/// sqrt of the means of squares, over the mean of all of them.
+/// sqrt of the means of squares, over the mean of all of them; 1 where all are 0.
 HeadWeights normalised(HeadWeights squares, double count) {
   double sum = 0.0, heads = 0.0;
   for (auto& layer : squares)
@@ -27,8 +30,41 @@ HeadWeights normalised(HeadWeights squares, double count) {
       heads += 1.0;
     }
   for (auto& layer : squares)
-    for (float& w : layer) w = static_cast<float>(w * heads / sum);
+    for (float& w : layer) w = sum == 0.0 ? 1.0f : static_cast<float>(w * heads / sum);
   return squares;
+}
+
+/// Half of `density` or, where the near field does not allow that, the least that can be reached.
+patterns::HalftoneResult select_harshly(const patterns::HalftoneLayer& layer, patterns::HalftoneOptions options,
+                                        double density) {
+  options.density = 0.5 * density;
+  options.tolerance = 0.0;
+  options.landmarks = false;
+  const MaskGeometry geometry = geometry_of(*layer.q);
+  try {
+    return patterns::select_halftone({&layer, 1}, geometry, options);
+  } catch (const patterns::UnreachableDensity& unreachable) {
+    options.density = unreachable.least;
+    return patterns::select_halftone({&layer, 1}, geometry, options);
+  }
+}
+
+/// `o` [1, heads, seq, dim] with one head of `other`.
+Tensor with_head_of(const Tensor& o, const Tensor& other, std::int64_t head) {
+  const Tensor mixed("halftone::eval::mixed", o.dtype, o.shape);
+  Kokkos::deep_copy(mixed.bytes, o.bytes);
+  const std::size_t bytes = o.bytes.extent(0) / o.shape[1];
+  const auto range = Kokkos::make_pair(head * bytes, (head + 1) * bytes);
+  Kokkos::deep_copy(Kokkos::subview(mixed.bytes, range), Kokkos::subview(other.bytes, range));
+  return mixed;
+}
+
+double mean_divergence(const LlamaModel& model, const Matrix& dense, const Matrix& changed) {
+  const std::vector<std::int32_t> any_target(dense.extent(0), 0);  // the divergence needs none
+  const TokenQuality quality = compare_tokens(model, dense, changed, any_target);
+  double sum = 0.0;
+  for (const float kl : quality.kl) sum += kl;
+  return std::max(0.0, sum / static_cast<double>(quality.size()));
 }
 
 }  // namespace
@@ -51,6 +87,46 @@ CalibrationData::CalibrationData(const LlamaModel& model, const std::vector<std:
     });
   }
   head_weights_ = normalised(std::move(head_weights_), static_cast<double>(documents.size()));
+}
+
+HeadWeights CalibrationData::sensitive_head_weights(const LlamaModel& model,
+                                                    const std::vector<std::vector<std::int32_t>>& documents,
+                                                    patterns::HalftoneOptions options, double density,
+                                                    const CalibrationProgress& progress) const {
+  const std::size_t layers = head_weights_.size(), heads = head_weights_.front().size();
+  if (documents.size() * layers != records_.size())
+    throw InvalidArgument("documents", fmt::format("{}", documents.size()), fmt::format("{}", records_.size() / layers));
+  HeadWeights squares(layers, std::vector<float>(heads, 0.0f));  // of the sensitivity, summed over documents
+  for (std::size_t d = 0; d < documents.size(); ++d) {
+    const Record* dense = &records_[d * layers];
+    const auto run = [&](std::size_t layer, const Tensor& changed) {
+      return model.forward(documents[d], [&](int l, const Tensor& q, const Tensor& k, const Tensor& v) {
+        const auto at = static_cast<std::size_t>(l);
+        return at < layer ? dense[at].o : at == layer ? changed : dense_attention(l, q, k, v);
+      });
+    };
+    const Matrix reference = run(layers, {});
+    for (std::size_t l = 0; l < layers; ++l) {
+      const Record& record = dense[l];
+      const patterns::HalftoneLayer input{&record.q, &record.k, &record.v, 0.0f, {}, {}};
+      AttentionOptions attention;
+      const patterns::HalftoneResult selected = select_harshly(input, options, density);
+      attention.mask = &selected.layers[0].mask;
+      const Tensor sparse = block_sparse_attention(record.q, record.k, record.v, attention).o;
+      const std::vector<SquaredError> errors = squared_errors(sparse, record.o);
+      for (std::size_t h = 0; h < heads; ++h) {
+        if (progress) progress(fmt::format("document {} of {}, layer {}, head {}", d + 1, documents.size(), l, h));
+        const double error = std::pow(errors[h].relative(), 2);
+        if (error == 0.0) continue;  // nothing was left out
+        const double kl = mean_divergence(model, reference, run(l, with_head_of(record.o, sparse, h)));
+        squares[l][h] += static_cast<float>(kl / error);
+      }
+    }
+  }
+  HeadWeights weights = normalised(std::move(squares), static_cast<double>(documents.size()));
+  for (std::size_t l = 0; l < layers; ++l)
+    for (std::size_t h = 0; h < heads; ++h) weights[l][h] = weights[l][h] * head_weights_[l][h];
+  return normalised(std::move(weights), 1.0);
 }
 
 Calibration CalibrationData::calibrate(patterns::HalftoneOptions options, double density,

@@ -25,6 +25,15 @@ class CalibrationData {
   /// Root mean square over all tokens of what each head adds to the residual stream, over its mean over the model.
   const HeadWeights& head_weights() const { return head_weights_; }
 
+  /// Head weights that also ask what a head's error does to the model: sqrt(w s), both over their means, with w from
+  /// head_weights() and s = sqrt(KL / e) for one head at a time sparse and all others dense: e is the squared relative
+  /// error of its output, KL the divergence of the next-token distributions from dense attention, means over all
+  /// tokens. The sparse outputs are those of each layer at half of `density` (or the least that can be reached) without
+  /// weights. Costs num_layers * num_heads forward passes per document, for the documents given at construction.
+  HeadWeights sensitive_head_weights(const LlamaModel& model, const std::vector<std::vector<std::int32_t>>& documents,
+                                     patterns::HalftoneOptions options, double density,
+                                     const CalibrationProgress& progress = {}) const;
+
   /// The tolerance at which the mean density over documents, layers and heads is `density`, and with
   /// `options.landmarks` the heads whose output error landmarks reduce. options.density and .tolerance are ignored.
   Calibration calibrate(patterns::HalftoneOptions options, double density, const HeadWeights& weights) const;

@@ -9,6 +9,7 @@
 #include "halftone/core/io/model_file.hpp"
 #include "halftone/core/io/tokens_file.hpp"
 #include "halftone/eval/model/activations.hpp"
+#include "halftone/eval/quality/calibration.hpp"
 #include "halftone/patterns/halftone/halftone.hpp"
 
 namespace halftone::testing {
@@ -72,6 +73,16 @@ TEST_F(Calibrate, MeasuresWeightsAndTheToleranceOfADocument) {
   options.micro_block = 8;
   options.density = 0.8;
   EXPECT_NEAR(c.tolerance, patterns::select_halftone(layers, geometry, options).tolerance, 1e-5 * c.tolerance);
+}
+
+TEST_F(Calibrate, WeighsBySensitivityWhereAsked) {
+  run_well(command({"--document", "a", "--density", "0.8", "--sensitivity"}));
+  const io::CalibrationFile c = io::read_calibration(path("c.h5"));
+  const eval::LlamaModel model(io::read_model(HALFTONE_TINY_MODEL));
+  const std::vector<std::vector<std::int32_t>> documents{tokens("a")};
+  const eval::HeadWeights weights =
+      eval::CalibrationData(model, documents).sensitive_head_weights(model, documents, {}, 0.8);
+  for (int i = 0; i < 8; ++i) EXPECT_NEAR(c.head_weight[i], weights[i / 4][i % 4], 1e-5);
 }
 
 TEST_F(Calibrate, AveragesOverDocuments) {

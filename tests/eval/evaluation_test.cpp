@@ -5,6 +5,7 @@
 
 #include "halftone/eval/quality/calibration.hpp"
 #include "halftone/eval/quality/token_quality.hpp"
+#include "halftone/kernels/attention.hpp"
 #include "model/tiny_model.hpp"
 
 namespace halftone::testing {
@@ -131,6 +132,63 @@ TEST_F(Evaluation, CalibrationMeetsTheDensityAndChoosesHeads) {
   documents[1].pop_back();
   EXPECT_NE(refusal([&] { eval::CalibrationData(model, documents); }), "");
   EXPECT_NE(refusal([&] { eval::CalibrationData(model, {}); }), "");
+}
+
+TEST_F(Evaluation, SensitiveWeightsCountTheModelsDivergence) {
+  std::vector<std::vector<std::int32_t>> documents{document("a", 7).tokens};
+  documents[0].pop_back();
+  const eval::CalibrationData data(model, documents);
+  patterns::HalftoneOptions options;
+  options.sink_blocks = 0;
+  options.local_blocks = 0;
+  const eval::HeadWeights weights = data.sensitive_head_weights(model, documents, options, 0.6);
+  ASSERT_EQ(weights.size(), 2u);
+
+  // Another way: whole sparse layers by the pattern's own entry point, one head of which is let through.
+  const eval::Matrix dense = model.forward(documents[0]);
+  const std::vector<std::int32_t> targets(documents[0].size(), 1);
+  std::vector<double> expected;
+  double mean_sensitivity = 0.0;
+  for (int layer = 0; layer < 2; ++layer)
+    for (int head = 0; head < 4; ++head) {
+      double error = 0.0, size = 0.0;
+      const eval::Matrix changed = model.forward(documents[0], [&](int at, const Tensor& q, const Tensor& k, const Tensor& v) {
+        const Tensor whole = eval::dense_attention(at, q, k, v);
+        if (at != layer) return whole;
+        MaskGeometry geometry;
+        geometry.heads = 4;
+        geometry.seq_q = geometry.seq_k = q.shape[2];
+        const patterns::HalftoneLayer input{&q, &k, &v, 0.0f, {}, {}};
+        patterns::HalftoneOptions harsh = options;
+        harsh.density = 0.3;
+        const auto selected = patterns::select_halftone({&input, 1}, geometry, harsh);
+        AttentionOptions attention;
+        attention.mask = &selected.layers[0].mask;
+        const HostTensor sparse = to_host(block_sparse_attention(q, k, v, attention).o);
+        HostTensor mixed = to_host(whole);
+        auto* to = static_cast<float*>(mixed.data());
+        const auto* from = static_cast<const float*>(sparse.data());
+        const std::size_t each = mixed.size() / 4;
+        for (std::size_t i = head * each; i < (head + 1) * each; ++i) {
+          error += std::pow(double(from[i]) - to[i], 2);
+          size += std::pow(double(to[i]), 2);
+          to[i] = from[i];
+        }
+        return to_device(mixed);
+      });
+      const eval::TokenQuality quality = eval::compare_tokens(model, dense, changed, targets);
+      double kl = 0.0;
+      for (const float value : quality.kl) kl += value / static_cast<double>(quality.size());
+      expected.push_back(std::sqrt(kl / (error / size)));
+      mean_sensitivity += expected.back() / 8;
+    }
+  double mean = 0.0;
+  for (int i = 0; i < 8; ++i) {
+    expected[i] = std::sqrt(expected[i] / mean_sensitivity * data.head_weights()[i / 4][i % 4]);
+    mean += expected[i] / 8;
+  }
+  for (int i = 0; i < 8; ++i) EXPECT_NEAR(weights[i / 4][i % 4], expected[i] / mean, 0.02) << i;
+  EXPECT_NE(refusal([&] { data.sensitive_head_weights(model, {}, options, 0.6); }), "");
 }
 
 TEST_F(Evaluation, RefusesWhatDoesNotFit) {
