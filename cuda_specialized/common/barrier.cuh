@@ -35,6 +35,20 @@ struct alignas(8) Barrier {
   }
 };
 
+/// A place in a ring and the phase of its barriers.
+template <int kSize>
+struct RingPlace {
+  int index = 0;
+  std::uint32_t phase = 0;
+
+  __device__ void advance() {
+    if (++index == kSize) {
+      index = 0;
+      phase ^= 1u;
+    }
+  }
+};
+
 /// Makes initialised barriers visible to the copy engine and to other threads (before a __syncthreads).
 __device__ inline void fence_barrier_init() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
 

@@ -64,6 +64,14 @@ bool has_device() {
   return found;
 }
 
+std::string hopper_refusal() {
+  if (!has_device()) return "there is no CUDA device";
+  const int major = device_attribute(cudaDevAttrComputeCapabilityMajor);
+  const int minor = device_attribute(cudaDevAttrComputeCapabilityMinor);
+  if (major == 9 && minor == 0) return "";
+  return "the device has compute capability " + std::to_string(major) + "." + std::to_string(minor) + ", not 9.0";
+}
+
 int device_attribute(cudaDeviceAttr attribute) {
   int device = 0, value = 0;
   HALFTONE_CUDA_CHECK(cudaGetDevice(&device));

@@ -26,6 +26,8 @@ std::string alignment_refusal(const AttentionParams& params, const char* name, c
                               const TensorStrides& stride);
 
 bool has_device();
+/// Why code for sm_90a cannot run on the current device; empty when it can.
+std::string hopper_refusal();
 /// Of the current device.
 int device_attribute(cudaDeviceAttr attribute);
 

@@ -40,19 +40,6 @@ struct ScoreShared {
   Barrier rows_full[Config::kRowStages], rows_empty[Config::kRowStages], full[Config::kStages], empty[Config::kStages];
 };
 
-/// A place in a ring and the phase of its barriers.
-template <int kSize>
-struct Place {
-  int index = 0;
-  std::uint32_t phase = 0;
-  __device__ void advance() {
-    if (++index == kSize) {
-      index = 0;
-      phase ^= 1u;
-    }
-  }
-};
-
 /// Items of a thread block: the longest rows first, back and forth over the thread blocks, so that each gets its share.
 struct ItemPlace {
   std::int32_t sequence, group;  ///< (sequence of the batch, key-value head); of kItemRows representatives
@@ -87,8 +74,8 @@ __device__ inline void load_bulk(void* shared, const void* global, int bytes, Ba
 
 template <class Config>
 __device__ void produce_scores(const Plan& plan, ScoreShared<Config>& s) {
-  Place<Config::kRowStages> rows;
-  Place<Config::kStages> ring;
+  RingPlace<Config::kRowStages> rows;
+  RingPlace<Config::kStages> ring;
   for (int round = 0;; ++round) {
     const ItemPlace item(plan, round);
     if (!item.exists) return;
@@ -461,8 +448,8 @@ class ScoreConsumer {
   std::int32_t b_ = 0, len_k_ = 0, plain_ = 0, visible_[2] = {};
   float reference_[2] = {}, sum_[2] = {};
   const TileRange* ranges_ = nullptr;
-  Place<Config::kRowStages> rows_;
-  Place<Config::kStages> ring_;
+  RingPlace<Config::kRowStages> rows_;
+  RingPlace<Config::kStages> ring_;
 };
 
 template <class Config>

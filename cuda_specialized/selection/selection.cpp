@@ -17,14 +17,6 @@ void require(bool ok, const char* what, const std::string& got, const std::strin
 
 bool is_power_of_two(std::int32_t n) { return n > 0 && (n & (n - 1)) == 0; }
 
-std::string device_refusal() {
-  if (!has_device()) return "there is no CUDA device";
-  const int major = device_attribute(cudaDevAttrComputeCapabilityMajor);
-  const int minor = device_attribute(cudaDevAttrComputeCapabilityMinor);
-  if (major == 9 && minor == 0) return "";
-  return "the device has compute capability " + std::to_string(major) + "." + std::to_string(minor) + ", not 9.0";
-}
-
 Plan plan_of(const AttentionParams& params, const SelectionOptions& options, void* workspace, std::size_t* bytes) {
   return make_plan(params, options, workspace, device_attribute(cudaDevAttrMultiProcessorCount), bytes);
 }
@@ -83,7 +75,7 @@ std::string refusal(const AttentionParams& params, const SelectionOptions& optio
            std::to_string(options.block_k) + "; it takes up to 16 of them";
   if (options.block_k != 64 && options.block_k != 128)
     return "blocks of " + std::to_string(options.block_k) + " keys; it takes 64 and 128";
-  return device_refusal();
+  return hopper_refusal();
 }
 
 void validate(const AttentionParams& params, const SelectionOptions& o) {

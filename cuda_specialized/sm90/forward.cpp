@@ -34,20 +34,12 @@ std::string tile_refusal(const AttentionParams& p) {
   return "";
 }
 
-std::string device_refusal() {
-  if (!has_device()) return "there is no CUDA device";
-  const int major = device_attribute(cudaDevAttrComputeCapabilityMajor);
-  const int minor = device_attribute(cudaDevAttrComputeCapabilityMinor);
-  if (major == 9 && minor == 0) return "";
-  return "the device has compute capability " + std::to_string(major) + "." + std::to_string(minor) + ", not 9.0";
-}
-
 }  // namespace
 
 std::string refusal(const AttentionParams& params) {
   for (const auto& reason : {request_refusal(params, 256, kBlockM), tile_refusal(params)})
     if (!reason.empty()) return reason;
-  return device_refusal();
+  return hopper_refusal();
 }
 
 std::size_t workspace_bytes(const AttentionParams& params) {

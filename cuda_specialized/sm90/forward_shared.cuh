@@ -44,18 +44,4 @@ struct SharedStorage {
   Barrier work_full[Config::kWorks], work_empty[Config::kWorks];
 };
 
-/// A place in a ring and the phase of its barriers.
-template <int kSize>
-struct RingPlace {
-  int index = 0;
-  std::uint32_t phase = 0;
-
-  __device__ void advance() {
-    if (++index == kSize) {
-      index = 0;
-      phase ^= 1u;
-    }
-  }
-};
-
 }  // namespace halftone::cuda::sm90

@@ -13,13 +13,6 @@
 namespace halftone::eval {
 namespace {
 
-MaskGeometry geometry_of(const Tensor& q) {
-  MaskGeometry geometry;
-  geometry.heads = static_cast<std::int32_t>(q.shape[1]);
-  geometry.seq_q = geometry.seq_k = q.shape[2];
-  return geometry;
-}
-
 /// sqrt of the means of squares, over the mean of all of them; 1 where all are 0.
 HeadWeights normalised(HeadWeights squares, double count) {
   double sum = 0.0, heads = 0.0;
@@ -40,7 +33,7 @@ patterns::HalftoneResult select_harshly(const patterns::HalftoneLayer& layer, pa
   options.density = 0.5 * density;
   options.tolerance = 0.0;
   options.landmarks = false;
-  const MaskGeometry geometry = geometry_of(*layer.q);
+  const MaskGeometry geometry = causal_geometry(*layer.q);
   try {
     return patterns::select_halftone({&layer, 1}, geometry, options);
   } catch (const patterns::UnreachableDensity& unreachable) {
@@ -137,7 +130,7 @@ Calibration CalibrationData::calibrate(patterns::HalftoneOptions options, double
   for (const Record& record : records_)
     inputs.push_back({&record.q, &record.k, &record.v, 0.0f, weights.empty() ? std::vector<float>{} : weights.at(record.layer), {}});
   const patterns::HalftoneResult selected =
-      patterns::select_halftone(inputs, geometry_of(records_.front().q), options);
+      patterns::select_halftone(inputs, causal_geometry(records_.front().q), options);
   Calibration calibration{weights, {}, selected.tolerance};
   if (!options.landmarks) return calibration;
 

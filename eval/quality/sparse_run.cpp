@@ -17,13 +17,6 @@ struct Selected {
   std::optional<Landmarks> landmarks;
 };
 
-MaskGeometry geometry_of(const Tensor& q) {
-  MaskGeometry geometry;
-  geometry.heads = static_cast<std::int32_t>(q.shape[1]);
-  geometry.seq_q = geometry.seq_k = q.shape[2];
-  return geometry;
-}
-
 Selected select_halftone_layer(const SparseSetting& setting, int layer, const Tensor& q, const Tensor& k,
                                const Tensor& v) {
   const Calibration& calibration = setting.calibration;
@@ -36,14 +29,14 @@ Selected select_halftone_layer(const SparseSetting& setting, int layer, const Te
     options.landmarks = true;
     input.gate = calibration.gates.at(layer);
   }
-  patterns::HalftoneResult result = patterns::select_halftone({&input, 1}, geometry_of(q), options);
+  patterns::HalftoneResult result = patterns::select_halftone({&input, 1}, causal_geometry(q), options);
   return {std::move(result.layers[0].mask), std::move(result.layers[0].landmarks)};
 }
 
 Selected select(const SparseSetting& setting, int layer, const Tensor& q, const Tensor& k, const Tensor& v) {
   if (setting.pattern == "halftone") return select_halftone_layer(setting, layer, q, k, v);
   patterns::PatternRequest request;
-  request.geometry = geometry_of(q);
+  request.geometry = causal_geometry(q);
   request.q = &q;
   request.k = &k;
   request.density = setting.density;
@@ -78,6 +71,13 @@ void check_calibration(const LlamaModel& model, const Calibration& calibration) 
 }
 
 }  // namespace
+
+MaskGeometry causal_geometry(const Tensor& q) {
+  MaskGeometry geometry;
+  geometry.heads = static_cast<std::int32_t>(q.shape[1]);
+  geometry.seq_q = geometry.seq_k = q.shape[2];
+  return geometry;
+}
 
 double SparseRun::density() const {
   double sum = 0.0;

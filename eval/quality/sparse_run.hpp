@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "halftone/core/block_mask.hpp"
 #include "halftone/eval/model/activations.hpp"
 #include "halftone/eval/model/llama.hpp"
 #include "halftone/eval/quality/attention_quality.hpp"
@@ -44,6 +45,9 @@ struct SparseRun {
 
   double density() const;  ///< mean over layers and heads
 };
+
+/// Of a layer's masks: causal, one sequence, one mask per query head of q [1, heads, seq, dim].
+MaskGeometry causal_geometry(const Tensor& q);
 
 struct RunOptions {
   bool measure_heads = false;     ///< also dense attention in every layer, for error and captured mass
