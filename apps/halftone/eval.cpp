@@ -5,8 +5,8 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,6 +43,15 @@ io::TokenDocument beginning_of(const std::string& file, const std::string& name,
                                  document.length, length, document.length - 1));
   document.tokens.resize(static_cast<std::size_t>(length + 1));
   return document;
+}
+
+/// Documents are the sampling unit, and those that calibrated anything must not be scored.
+void check_distinct(const Arguments& arguments) {
+  std::set<std::string> seen;
+  for (const auto* names : {&arguments.calibration, &arguments.documents})
+    for (const std::string& name : *names)
+      if (!seen.insert(name).second)
+        throw UsageError(fmt::format("document {}: given twice, expected once among --calibration and --documents", name));
 }
 
 std::vector<io::TokenDocument> documents_of(const Arguments& arguments) {
@@ -211,6 +220,7 @@ void run(const Arguments& arguments, const std::string& command_line) {
     throw UsageError("eval: got neither --documents nor --tasks, expected one of them");
   if (arguments.tokens.empty() && !(arguments.documents.empty() && arguments.calibration.empty()))
     throw UsageError("--tokens: missing, expected the file with the documents");
+  check_distinct(arguments);
   const std::vector<io::TokenDocument> documents = documents_of(arguments);
   Progress progress;
   progress.step("reading " + arguments.model);
@@ -253,7 +263,8 @@ void add_eval(CLI::App& program, Invocation& invocation) {
   command->add_option("--tasks", a.tasks, "Token file whose documents ask for tokens: accuracy instead of loss")
       ->type_name("FILE");
   command->add_option("--calibration", a.calibration,
-                      "Documents that decide halftone's tolerance, head weights and landmark gates; never evaluated")
+                      "Documents that decide halftone's tolerance, head weights and landmark gates; never evaluated. "
+                      "Without any, halftone meets the density in each layer by itself, with equal weights")
       ->type_name("NAMES")
       ->delimiter(',');
   command->add_option("--head-weights", a.head_weights, "Calibration file (HDF5), or JSON with head weights, [layers][heads]")

@@ -227,6 +227,9 @@ TEST_F(BadInput, Evaluations) {
   expect_refused(with({"--pattern", "local", "--documents", "books/00"}), kUsage, HasSubstr("--tokens: missing"));
   expect_refused(with({"--pattern", "local", "--tasks", "tokens.h5"}), kUsage, HasSubstr("books/00 asks nothing"));
   expect_refused(on_document({"--pattern", "local", "--length", "5"}), kUsage, HasSubstr("--length"));
+  expect_refused(on_document({"--pattern", "local", "--calibration", "books/00"}), kUsage,
+                 HasSubstr("document books/00: given twice"));
+  expect_refused(on_document({"--pattern", "local", "--documents", "books/00"}), kUsage, HasSubstr("given twice"));
   expect_refused(on_document({"--pattern", "checkerboard"}), kUsage, HasSubstr("got checkerboard"));
   expect_refused(on_document({"--pattern", "local:window"}), kUsage, HasSubstr("got window, expected key=value"));
   expect_refused(on_document({"--pattern", "local:{window"}), kUsage, HasSubstr("JSON object"));
