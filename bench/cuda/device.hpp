@@ -58,7 +58,7 @@ class Timer {
 
   cudaStream_t stream() const { return stream_; }
 
-  /// Cold: after writing twice the L2 cache. Either way the device is first kept busy for some microseconds, so that
+  /// Cold: after reading twice the L2 cache, so that no timed call pays for writing the flush back. Either way the device is first kept busy for some microseconds, so that
   /// the launch's own cost on the host is hidden, as it is in a model.
   double seconds(const Launch& launch, bool cold);
 

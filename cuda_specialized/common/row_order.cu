@@ -1,73 +1,85 @@
 #include "halftone/cuda_specialized/common/row_order.hpp"
 
+#include "halftone/cuda_specialized/common/block_scan.cuh"
 #include "halftone/cuda_specialized/common/check.hpp"
 #include "halftone/cuda_specialized/common/request.hpp"
+#include "halftone/cuda_specialized/common/row_place.cuh"
 
 namespace halftone::cuda {
 namespace {
 
-constexpr int kThreads = 1024;  // also the number of buckets
+constexpr int kThreads = 1024;
+constexpr int kLevels = kThreads;  // lengths are measured in shares of the longest
+constexpr int kPlaces = 32;        // parts of the natural order that are kept apart within a class
+constexpr int kClasses = kThreads / kPlaces;  // of lengths: 0 the longer rows, then the shorter ones, longest first
 
-__global__ void __launch_bounds__(kThreads) sort_rows_kernel(BlockMaskView mask, int heads_q, int tiles, int rows,
-                                                             int rows_per_mask_row, std::int32_t* order,
-                                                             std::int32_t* next_row) {
+/// The rows to order, by their place in the natural order.
+struct Rows {
+  AttentionParams params;
+  std::int32_t tiles, rows_per_mask_row, first, count;
+
+  __device__ std::int32_t row(int i) const { return natural_row(params, tiles, first + i); }
+  __device__ int length(int i) const {
+    const std::int32_t at = row(i);
+    const std::int64_t entry = params.mask.row(at / tiles / params.heads_q, at / tiles % params.heads_q, params.heads_q,
+                                               at % tiles / rows_per_mask_row);
+    return static_cast<int>(params.mask.row_ptr[entry + 1] - params.mask.row_ptr[entry]);
+  }
+};
+
+__global__ void __launch_bounds__(kThreads, 1) order_rows_kernel(const __grid_constant__ Rows rows, int workers, std::int32_t* order,
+                                                              std::int32_t* next_row) {
 #if __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");  // the kernel that follows may start, and wait
 #endif
-  __shared__ int longest, begin[kThreads], warp_total[32];
+  __shared__ int longest, limit, work[kLevels], begin[kThreads];
   const int thread = static_cast<int>(threadIdx.x);
   if (thread == 0) {
-    longest = 0;
+    longest = 1;
+    limit = kLevels - 1;
     if (next_row) *next_row = 0;
   }
-  begin[thread] = 0;
+  work[thread] = begin[thread] = 0;
   __syncthreads();
-  const auto length = [&](int row) {
-    const std::int64_t at = mask.row(row / tiles / heads_q, row / tiles % heads_q, heads_q,
-                                     row % tiles / rows_per_mask_row);
-    return static_cast<int>(mask.row_ptr[at + 1] - mask.row_ptr[at]);
-  };
   int most = 0;
-  for (int row = thread; row < rows; row += kThreads) most = max(most, length(row));
+  for (int i = thread; i < rows.count; i += kThreads) most = max(most, rows.length(i));
   atomicMax(&longest, most);
   __syncthreads();
-  const auto bucket = [&](int row) {  // 0: the longest rows
-    const int n = length(row);
-    return longest == 0 ? 0 : kThreads - 1 - static_cast<int>(std::int64_t{n} * (kThreads - 1) / longest);
+
+  // The shortest rows whose blocks suffice for every worker are the shorter ones: up to level `limit`.
+  const auto level = [&](int i) {
+    return static_cast<int>(std::int64_t{rows.length(i)} * (kLevels - 1) / longest);
   };
-  for (int row = thread; row < rows; row += kThreads) atomicAdd(&begin[bucket(row)], 1);
+  for (int i = thread; i < rows.count; i += kThreads) {
+    const int mine = level(i);
+    atomicAdd(&work[mine], mine);
+  }
+  __syncthreads();
+  std::uint64_t all;
+  const auto mine = static_cast<std::uint64_t>(work[thread]), enough = static_cast<std::uint64_t>(workers) * kLevels;
+  const std::uint64_t before = exclusive_scan<kThreads>(mine, all);
+  if (before < enough && before + mine >= enough) limit = thread;
   __syncthreads();
 
-  // Exclusive scan of the 1,024 counts: within warps, then over the 32 warps.
-  const int count = begin[thread], lane = thread % 32;
-  int sum = count;
-  for (int step = 1; step < 32; step *= 2) {
-    const int other = __shfl_up_sync(0xffffffffu, sum, step);
-    if (lane >= step) sum += other;
-  }
-  if (lane == 31) warp_total[thread / 32] = sum;
+  const auto bucket = [&](int i) {
+    const int at = level(i), place = static_cast<int>(std::int64_t{rows.row(i)} * kPlaces / (rows.first + rows.count));
+    return (at > limit ? 0 : 1 + (limit - at) * (kClasses - 1) / (limit + 1)) * kPlaces + place;
+  };
+  for (int i = thread; i < rows.count; i += kThreads) atomicAdd(&begin[bucket(i)], 1);
   __syncthreads();
-  if (thread < 32) {
-    int total = warp_total[thread];
-    for (int step = 1; step < 32; step *= 2) {
-      const int other = __shfl_up_sync(0xffffffffu, total, step);
-      if (lane >= step) total += other;
-    }
-    warp_total[thread] = total;
-  }
+  const auto earlier = static_cast<int>(exclusive_scan<kThreads>(static_cast<std::uint64_t>(begin[thread]), all));
+  begin[thread] = earlier;
   __syncthreads();
-  begin[thread] = sum - count + (thread >= 32 ? warp_total[thread / 32 - 1] : 0);
-  __syncthreads();
-  for (int row = thread; row < rows; row += kThreads) order[atomicAdd(&begin[bucket(row)], 1)] = row;
+  for (int i = thread; i < rows.count; i += kThreads) order[atomicAdd(&begin[bucket(i)], 1)] = rows.row(i);
 }
 
 }  // namespace
 
-void sort_rows(const AttentionParams& params, int block_m, std::int32_t* order, std::int32_t* next_row,
-               cudaStream_t stream) {
-  sort_rows_kernel<<<1, kThreads, 0, stream>>>(params.mask, params.heads_q, tiles_of(params, block_m),
-                                               static_cast<int>(rows_of(params, block_m)),
-                                               params.mask.block_q / block_m, order, next_row);
+void order_rows(const AttentionParams& params, int block_m, std::int32_t first, int workers, std::int32_t* order,
+                std::int32_t* next_row, cudaStream_t stream) {
+  const Rows rows{params, tiles_of(params, block_m), params.mask.block_q / block_m, first,
+                  static_cast<std::int32_t>(rows_of(params, block_m)) - first};
+  order_rows_kernel<<<1, kThreads, 0, stream>>>(rows, workers, order, next_row);
   HALFTONE_CUDA_CHECK(cudaGetLastError());
 }
 

@@ -32,11 +32,9 @@ __device__ inline RowPlace row_place(const AttentionParams& p, std::int32_t tile
   return at;
 }
 
-/// The next-th row to start, longest first: by the given order, or (without a mask) the last query tiles first where
-/// rows grow with the tile, otherwise head by head so that its keys stay in the cache.
-__device__ inline std::int32_t row_at(const AttentionParams& p, const std::int32_t* order, std::int32_t tiles,
-                                      std::int32_t next) {
-  if (order) return order[next];
+/// The next-th row to start where nothing is known of a mask: the last query tiles first where rows grow with the tile,
+/// otherwise head by head so that its keys stay in the cache.
+__device__ inline std::int32_t natural_row(const AttentionParams& p, std::int32_t tiles, std::int32_t next) {
   if (!p.causal) return next;
   const std::int32_t heads = p.batch * p.heads_q;
   return next % heads * tiles + (tiles - 1 - next / heads);

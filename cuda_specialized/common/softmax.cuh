@@ -65,22 +65,29 @@ struct Softmax {
     move_reference(s, shrink);
   }
 
-  /// w = the scores' weights as 16-bit operands. Earlier output o is rescaled when the reference points move.
-  template <class Element, int kCount, int kOutputs>
-  __device__ void weigh(const float (&s)[kCount], std::uint32_t (&w)[kCount / 8][4], float (&o)[kOutputs],
-                        bool landmarks) {
-    float part[2];
+  /// w = the scores' weights as 16-bit operands, with their sums over this thread's columns in `part`. True when the
+  /// warp's reference points have to move: then these weights are to be made again by reweigh.
+  template <class Element, int kCount>
+  __device__ bool weigh(const float (&s)[kCount], std::uint32_t (&w)[kCount / 8][4], float (&part)[2]) const {
     exponentials<Element>(s, w, part);
     bool move = false;
 #pragma unroll
     for (int r = 0; r < 2; ++r) move |= part[r] > kLimit || reference[r] == -INFINITY;
-    if (__any_sync(0xffffffffu, move)) {
-      float shrink[2];
-      move_reference(s, shrink);
-      exponentials<Element>(s, w, part);
+    return __any_sync(0xffffffffu, move);
+  }
+
+  /// Moves the reference points to the largest scores; earlier output o and sums are brought there, too.
+  template <class Element, int kCount, int kOutputs>
+  __device__ void reweigh(const float (&s)[kCount], std::uint32_t (&w)[kCount / 8][4], float (&part)[2],
+                          float (&o)[kOutputs]) {
+    float shrink[2];
+    move_reference(s, shrink);
+    exponentials<Element>(s, w, part);
 #pragma unroll
-      for (int i = 0; i < kOutputs; ++i) o[i] *= shrink[row_of(i)];
-    }
+    for (int i = 0; i < kOutputs; ++i) o[i] *= shrink[row_of(i)];
+  }
+
+  __device__ void add(const float (&part)[2], bool landmarks) {
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       sum[r] += part[r];

@@ -1,7 +1,7 @@
 // The search for the tolerance: digit by digit of the priorities' bits, in which of a histogram's bins it lies.
 #pragma once
 
-#include "halftone/cuda_specialized/selection/block_scan.cuh"
+#include "halftone/cuda_specialized/common/block_scan.cuh"
 #include "halftone/cuda_specialized/selection/plan.hpp"
 
 namespace halftone::cuda::selection {

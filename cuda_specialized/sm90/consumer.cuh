@@ -12,6 +12,7 @@ namespace halftone::cuda::sm90 {
 template <class Config, class Element, bool kLandmarks>
 class Consumer {
   using Shared = SharedStorage<Config>;
+  using RowSoftmax = Softmax<kLandmarks>;
   static constexpr int kScores = Config::kBlockN / 2;  ///< accumulators per thread of a 64 x kBlockN tile
   static constexpr int kOutputs = Config::kDim / 2;
   static constexpr int kGroupOfEight = 8 * 128;        ///< bytes of eight 128-byte rows
@@ -29,8 +30,8 @@ class Consumer {
     int left = next_row();  // steps of the row that still need their output product
     if (left == 0) return;
     float s[kScores], o[kOutputs];
-    std::uint32_t w[kScores / 8][4];
-    Softmax<kLandmarks> softmax(p_.scale * 1.44269504f);
+    std::uint32_t w[kScores / 8][4], spare[kScores / 8][4];
+    RowSoftmax softmax(p_.scale * 1.44269504f);
     wait_query();
     wait_key();
     begin_turn();
@@ -40,7 +41,9 @@ class Consumer {
     pin(s);
     bool landmarks = take_scores(s, step_flags());
     softmax.begin(s);
-    softmax.template weigh<Element>(s, w, o, landmarks);
+    float part[2];
+    softmax.template weigh<Element>(s, w, part);
+    softmax.add(part, landmarks);
     int done = 0;  // output products of the row
     for (bool more = true; more;) {
       const Work& row = work();
@@ -61,17 +64,29 @@ class Consumer {
       wgmma_wait<1>();
       pin(s);
       landmarks = take_scores(s, flags);
-      wgmma_wait<0>();
-      pin(o);
-      if constexpr (Config::kLateTurn) end_turn();
-      release_value();
+      if constexpr (Config::kLateTurn) {
+        finish_output(o);
+        end_turn();
+      }
+      // Otherwise the next weights, and all that starts a row, are made under the output product, which still reads w.
+      auto& next = Config::kLateTurn ? w : spare;
+      const RowSoftmax ended = softmax;
+      if (ends_row) softmax.begin(s);
+      if (softmax.template weigh<Element>(s, next, part) && !ends_row) {  // a branch, too, that keeps them there
+        wgmma_wait<0>();
+        pin(o);
+        softmax.template reweigh<Element>(s, next, part, o);
+      }
+      softmax.add(part, landmarks);
+      if constexpr (!Config::kLateTurn) {
+        finish_output(o);
+        copy_weights(w, spare);
+      }
       done = ends_row ? 0 : done + 1;
       if (ends_row) {
-        store(o, softmax, row, query_stage);
+        store(o, ended, row, query_stage);
         release(s_.work_empty[work_stage]);
-        softmax.begin(s);
       }
-      softmax.template weigh<Element>(s, w, o, landmarks);
     }
     finish_stores();
   }
@@ -108,6 +123,15 @@ class Consumer {
     for (int step = 0; step < Config::kBlockN / 16; ++step)
       wgmma_registers<Element>(o, w[step], value_.at(step * 16 * 128), accumulate || step > 0);
     wgmma_commit();
+  }
+
+  /// As operations: the compiler would merge mere copies into one set of registers, and find it written while in use.
+  __device__ void copy_weights(std::uint32_t (&to)[kScores / 8][4], const std::uint32_t (&from)[kScores / 8][4]) const {
+    const std::uint32_t zero = static_cast<std::uint32_t>(p_.batch) >> 31;
+#pragma unroll
+    for (int step = 0; step < kScores / 8; ++step)
+#pragma unroll
+      for (int i = 0; i < 4; ++i) to[step][i] = from[step][i] | zero;
   }
 
   /// Waits for the row at work_; its steps, 0 when there is none left.
@@ -152,7 +176,10 @@ class Consumer {
     return landmarks;
   }
 
-  __device__ void release_value() {
+  /// Waits for the output product, and gives back the tile at the V ring's place.
+  __device__ void finish_output(float (&o)[kOutputs]) {
+    wgmma_wait<0>();
+    pin(o);
     release(s_.v_empty[v_.index]);
     v_.advance();
     value_ = ValueOperand(s_.v[v_.index]);
@@ -191,7 +218,7 @@ class Consumer {
 
   /// Divides by the sums and stores the row. Whole tiles go through shared memory, where the row's queries were, and
   /// the copy engine; tiles that end inside a packed batch are written directly.
-  __device__ void store(const float (&o)[kOutputs], const Softmax<kLandmarks>& softmax, const Work& at, int query_stage) {
+  __device__ void store(const float (&o)[kOutputs], const RowSoftmax& softmax, const Work& at, int query_stage) {
     float factor[2];
     const float* sink = p_.sink ? p_.sink + at.head : nullptr;
 #pragma unroll

@@ -1,5 +1,7 @@
 #include "halftone/cuda_specialized/sm90/forward.hpp"
 
+#include <algorithm>
+
 #include "halftone/cuda_specialized/common/check.hpp"
 #include "halftone/cuda_specialized/common/request.hpp"
 #include "halftone/cuda_specialized/common/row_order.hpp"
@@ -62,17 +64,17 @@ void forward(const AttentionParams& params, void* workspace, void* stream_handle
     args.landmark_key = make_tensor_map(landmark_tensor(params, params.landmarks.key), 64);
     args.landmark_value = make_tensor_map(landmark_tensor(params, params.landmarks.value), 64);
   }
-  if (params.mask.row_ptr) {
+  args.workers = std::min(args.rows, device_attribute(cudaDevAttrMultiProcessorCount));
+  if (params.mask.row_ptr && args.rows > args.workers) {
     std::int32_t* order = args.next_row + 4;
-    sort_rows(params, kBlockM, order, args.next_row, stream);
+    order_rows(params, kBlockM, args.workers, args.workers, order, args.next_row, stream);
     args.order = order;
   } else {
     HALFTONE_CUDA_CHECK(cudaMemsetAsync(args.next_row, 0, sizeof(std::int32_t), stream));
   }
-  const int multiprocessors = device_attribute(cudaDevAttrMultiProcessorCount);
-  if (params.dim <= 64) launch_dim64(args, multiprocessors, stream);
-  else if (params.dim <= 128) launch_dim128(args, multiprocessors, stream);
-  else launch_dim256(args, multiprocessors, stream);
+  if (params.dim <= 64) launch_dim64(args, stream);
+  else if (params.dim <= 128) launch_dim128(args, stream);
+  else launch_dim256(args, stream);
 }
 
 }  // namespace halftone::cuda::sm90

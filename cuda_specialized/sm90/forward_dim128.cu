@@ -3,8 +3,8 @@
 
 namespace halftone::cuda::sm90 {
 
-void launch_dim128(const ForwardArgs& args, int multiprocessors, cudaStream_t stream) {
-  launch_any<ForwardConfig<128>>(args, multiprocessors, stream);
+void launch_dim128(const ForwardArgs& args, cudaStream_t stream) {
+  launch_any<ForwardConfig<128>>(args, stream);
 }
 
 }  // namespace halftone::cuda::sm90

@@ -7,8 +7,8 @@
 
 namespace halftone::cuda::sm90 {
 
-void launch_dim64(const ForwardArgs& args, int multiprocessors, cudaStream_t stream);
-void launch_dim128(const ForwardArgs& args, int multiprocessors, cudaStream_t stream);
-void launch_dim256(const ForwardArgs& args, int multiprocessors, cudaStream_t stream);
+void launch_dim64(const ForwardArgs& args, cudaStream_t stream);
+void launch_dim128(const ForwardArgs& args, cudaStream_t stream);
+void launch_dim256(const ForwardArgs& args, cudaStream_t stream);
 
 }  // namespace halftone::cuda::sm90

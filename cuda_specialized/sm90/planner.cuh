@@ -17,12 +17,12 @@ class Planner {
       : args_(args), p_(args.params), s_(shared), lane_(static_cast<int>(threadIdx.x) % 32) {}
 
   __device__ void run() {
-    wait_for_previous_kernel();  // which sorted the rows; everyone else waits for this warp
-    for (std::int32_t next = static_cast<std::int32_t>(blockIdx.x); next < args_.rows;) {
-      std::int32_t following = 0;
-      if (lane_ == 0) following = atomicAdd(args_.next_row, 1) + static_cast<std::int32_t>(gridDim.x);
-      plan_row(row_at(p_, args_.order, args_.tiles, next));
-      next = __shfl_sync(0xffffffffu, following, 0);
+    plan_row(natural_row(p_, args_.tiles, static_cast<std::int32_t>(blockIdx.x)));
+    wait_for_previous_kernel();  // which puts the other rows in order
+    for (std::int32_t next = broadcast(take_row()); args_.workers + next < args_.rows;) {
+      const std::int32_t following = take_row();
+      plan_row(args_.order ? args_.order[next] : natural_row(p_, args_.tiles, args_.workers + next));
+      next = broadcast(following);
     }
     publish(Work{});
     begin_step();
@@ -30,6 +30,10 @@ class Planner {
   }
 
  private:
+  /// Counts the rows beyond the first of each CTA; for lane 0.
+  __device__ std::int32_t take_row() const { return lane_ == 0 ? atomicAdd(args_.next_row, 1) : 0; }
+  __device__ static std::int32_t broadcast(std::int32_t value) { return __shfl_sync(0xffffffffu, value, 0); }
+
   __device__ void publish(const Work& work) {
     s_.work_empty[work_.index].wait(work_.phase ^ 1u);
     if (lane_ == 0) {

@@ -56,7 +56,7 @@ void forward(const AttentionParams& params, void* workspace, void* stream_handle
   if (args.rows == 0) return;
   if (params.mask.row_ptr) {
     auto* order = static_cast<std::int32_t*>(workspace);
-    sort_rows(params, args.block_m, order, nullptr, stream);
+    order_rows(params, args.block_m, 0, device_attribute(cudaDevAttrMultiProcessorCount), order, nullptr, stream);
     args.order = order;
   }
   params.dim <= 64 ? launch_dim64(args, stream) : launch_dim128(args, stream);

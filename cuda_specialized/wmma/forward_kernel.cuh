@@ -139,7 +139,10 @@ class QueryTile {
     for (int t = 0; t < kRowTiles; ++t) {
       if (landmarks) add_landmark_bias(s[t], 0, p_, plan_.bias, block.first);
       else if (flags != 0) hide_scores(s[t], 0, p_, at_, block, query(t));
-      softmax[t].template weigh<Element>(s[t], w[t], o[t], landmarks);
+      float part[2];
+      if (softmax[t].template weigh<Element>(s[t], w[t], part))
+        softmax[t].template reweigh<Element>(s[t], w[t], part, o[t]);
+      softmax[t].add(part, landmarks);
     }
   }
 
@@ -206,8 +209,8 @@ __global__ void __launch_bounds__(Config::kThreads, Config::kBlocksPerSm)
   const AttentionParams& p = args.params;
   __shared__ Plan plan;
   if (threadIdx.x == 0) {
-    plan.at = row_place(p, args.tiles, Config::kBlockM,
-                        row_at(p, args.order, args.tiles, static_cast<std::int32_t>(blockIdx.x)));
+    const auto next = static_cast<std::int32_t>(blockIdx.x);
+    plan.at = row_place(p, args.tiles, Config::kBlockM, args.order ? args.order[next] : natural_row(p, args.tiles, next));
     if (plan.at.first_query < plan.at.len_q) plan.blocks = key_blocks(p, plan.at, Config::kBlockM);
     if constexpr (kLandmarks) plan.bias = landmark_bias(p, plan.at);
   }

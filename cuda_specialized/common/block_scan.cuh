@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace halftone::cuda::selection {
+namespace halftone::cuda {
 
 /// Sum of `value` over the threads before this one, of kThreads; `total`: over all.
 template <int kThreads>
@@ -29,4 +29,4 @@ __device__ inline std::uint64_t exclusive_scan(std::uint64_t value, std::uint64_
   return before + sum - value;
 }
 
-}  // namespace halftone::cuda::selection
+}  // namespace halftone::cuda
