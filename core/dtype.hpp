@@ -26,17 +26,30 @@ HALFTONE_FUNCTION inline float float_of(std::uint32_t bits) {
   return x;
 }
 
+// Conversions round to nearest even, on every path alike but for the payload of NaN. Devices have instructions for them.
+
 // IEEE binary16 -> binary32, branch-free: scaling by 2^112 re-biases normal and subnormal numbers alike.
 HALFTONE_FUNCTION inline float half_bits_to_float(std::uint16_t h) {
+#if defined(__CUDA_ARCH__)
+  float x;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(h));
+  return x;
+#else
   const std::uint32_t magnitude = static_cast<std::uint32_t>(h & 0x7fffu) << 13;
   const std::uint32_t sign = static_cast<std::uint32_t>(h & 0x8000u) << 16;
   const float scaled = float_of(magnitude) * 0x1.0p112f;
   const std::uint32_t inf_nan = magnitude >= 0x0f800000u ? 0x7f800000u : 0u;
   return float_of(sign | inf_nan | bits_of(scaled));
+#endif
 }
 
-// binary32 -> IEEE binary16, round to nearest even; overflow gives infinity, NaN stays NaN.
+// binary32 -> IEEE binary16; overflow gives infinity, NaN stays NaN.
 HALFTONE_FUNCTION inline std::uint16_t float_to_half_bits(float x) {
+#if defined(__CUDA_ARCH__)
+  std::uint16_t h;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h) : "f"(x));
+  return h;
+#else
   const std::uint32_t bits = bits_of(x);
   const std::uint32_t sign = (bits >> 16) & 0x8000u;
   std::uint32_t magnitude = bits & 0x7fffffffu;
@@ -48,12 +61,19 @@ HALFTONE_FUNCTION inline std::uint16_t float_to_half_bits(float x) {
   }
   magnitude += 0xfffu + ((magnitude >> 13) & 1u);
   return static_cast<std::uint16_t>(sign | ((magnitude - 0x38000000u) >> 13));
+#endif
 }
 
 HALFTONE_FUNCTION inline std::uint16_t float_to_bfloat16_bits(float x) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  std::uint16_t b;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(b) : "f"(x));
+  return b;
+#else
   const std::uint32_t bits = bits_of(x);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<std::uint16_t>((bits >> 16) | 0x40u);
   return static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+#endif
 }
 
 }  // namespace detail

@@ -61,18 +61,18 @@ __device__ inline KeyBlock key_block(const AttentionParams& p, const RowPlace& a
 __device__ inline std::uint64_t counted_columns(const AttentionParams& p, const RowPlace& at, const KeyBlock& block,
                                                 std::int32_t query) {
   const std::int32_t diagonal = query + at.diagonal() - block.first;  // column on the diagonal
-  std::int32_t low = 0, high = 63;                                    // columns that count
+  std::int32_t high = 63;                                             // the last column that counts
   if (block.flags & kBlockRagged) high = min(high, at.len_k - 1 - block.first);
   if (block.flags & kBlockCausal) high = min(high, diagonal);
-  if (block.flags & kBlockWindow) {
-    low = max(low, diagonal - static_cast<std::int32_t>(p.mask.window_left));
-    high = min(high, diagonal + static_cast<std::int32_t>(p.mask.window_right));
-  }
   if (block.flags & kStepAbsent) high = -1;
-  std::uint64_t bits = ~std::uint64_t{0};
-  if (block.flags & kBlockBits) bits = p.mask.bits[block.bits + (query - at.first_query) * (p.mask.block_k / 64)];
-  bits = low > 63 ? 0 : bits >> low << low;
-  return high >= 63 ? bits : high < 0 ? 0 : bits & ((std::uint64_t{1} << (high + 1)) - 1);
+  if (block.flags & kBlockWindow) high = min(high, diagonal + static_cast<std::int32_t>(p.mask.window_right));
+  std::uint64_t bits = high < 0 ? 0 : ~std::uint64_t{0} >> (63 - high);
+  if (block.flags & kBlockWindow) {
+    const std::int32_t low = max(diagonal - static_cast<std::int32_t>(p.mask.window_left), 0);
+    bits = low > 63 ? 0 : bits >> low << low;
+  }
+  if (block.flags & kBlockBits) bits &= p.mask.bits[block.bits + (query - at.first_query) * (p.mask.block_k / 64)];
+  return bits;
 }
 
 /// Applies a block's rules to the 16 accumulators from s[begin] on that a thread holds of each of the rows `query` and
@@ -80,14 +80,18 @@ __device__ inline std::uint64_t counted_columns(const AttentionParams& p, const 
 template <int kCount>
 __device__ inline void hide_scores(float (&s)[kCount], int begin, const AttentionParams& p, const RowPlace& at,
                                    const KeyBlock& block, std::int32_t query) {
+  std::uint64_t bits[2];
+#pragma unroll
+  for (int r = 0; r < 2; ++r) bits[r] = counted_columns(p, at, block, query + 8 * r);
+  if (__all_sync(0xffffffffu, (bits[0] & bits[1]) == ~std::uint64_t{0})) return;  // below the diagonal, say
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
-    const std::uint64_t bits = counted_columns(p, at, block, query + 8 * r) >> (threadIdx.x % 4 * 2);
+    const std::uint64_t mine = bits[r] >> (threadIdx.x % 4 * 2);
 #pragma unroll
     for (int j = 0; j < 8; ++j)
 #pragma unroll
       for (int c = 0; c < 2; ++c)
-        if (!(bits >> (j * 8 + c) & 1u)) s[begin + j * 4 + r * 2 + c] = -INFINITY;
+        if (!(mine >> (j * 8 + c) & 1u)) s[begin + j * 4 + r * 2 + c] = -INFINITY;
   }
 }
 

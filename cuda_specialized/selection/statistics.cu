@@ -9,7 +9,7 @@ namespace halftone::cuda::selection {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kInFlight = 8;  // 16-byte loads per thread
+constexpr int kInFlight = 4;  // 16-byte loads per thread
 constexpr int kQueriesPerThread = 4;
 
 /// Thread blocks of each kind of work, in the order in which they are numbered, after the first.
@@ -40,7 +40,7 @@ __device__ inline void for_rows(const std::uint16_t* first, std::int64_t stride,
 
 /// Sums over the micro-blocks of each block become the block's mean, in shared memory and from there in `means`.
 template <class Element>
-__device__ void store_block_mean(const Plan& plan, float (&sum)[8], std::int64_t sequence, int block, int m, int piece,
+__device__ void store_block_mean(const Plan& plan, float (&sum)[8], std::int32_t sequence, int block, int m, int piece,
                                  std::int64_t len_k, std::uint16_t* means) {
   __shared__ float sums[kThreads][9];
 #pragma unroll
@@ -56,7 +56,7 @@ __device__ void store_block_mean(const Plan& plan, float (&sum)[8], std::int64_t
     const float share = keys > 0 ? 1.0f / static_cast<float>(keys) : 0.0f;
 #pragma unroll
     for (int c = 0; c < 8; ++c) sum[c] *= share;
-    *reinterpret_cast<uint4*>(means + (sequence * plan.blocks + block) * plan.params.dim + piece * 8) =
+    *reinterpret_cast<uint4*>(means + (std::int64_t{sequence} * plan.blocks + block) * plan.params.dim + piece * 8) =
         pack<Element>(sum);
   }
 }
@@ -88,12 +88,12 @@ __device__ void store_groups(const Plan& plan, const float (&x)[8], std::uint8_t
 
 /// A thread takes eight dimensions of a micro-block. `kValues`: of V, only for block means.
 template <class Element, bool kValues>
-__device__ void summarise_micro_blocks(const Plan& plan, std::int64_t sequence, int part) {
+__device__ void summarise_micro_blocks(const Plan& plan, std::int32_t sequence, int part) {
   const AttentionParams& p = plan.params;
   const int pieces = plan.dim / 8, piece = static_cast<int>(threadIdx.x) % pieces;
   const int micro = part * rows_per_block(plan) + static_cast<int>(threadIdx.x) / pieces;
   const int block = micro / plan.micros, m = micro % plan.micros, size = plan.options.micro_block;
-  const std::int64_t b = sequence / p.heads_kv, head = sequence % p.heads_kv;
+  const std::int32_t b = sequence / p.heads_kv, head = sequence % p.heads_kv;
   const SequenceExtent extent = sequence_extent(p, b);
   const std::int64_t first = std::int64_t{block} * plan.options.block_k + m * size, left = extent.len_k - first;
   const int count = block >= plan.blocks || left < 0 ? 0 : static_cast<int>(min(left, std::int64_t{size}));
@@ -127,7 +127,7 @@ __device__ void summarise_micro_blocks(const Plan& plan, std::int64_t sequence, 
     }
     const int chunk = block / plan.chunk_blocks;
     const int row = statistics_row(block % plan.chunk_blocks, m, plan.micros);
-    std::uint8_t* operand = plan.statistics + (sequence * plan.chunks + chunk) * plan.statistics_bytes();
+    std::uint8_t* operand = plan.statistics + (std::int64_t{sequence} * plan.chunks + chunk) * plan.statistics_bytes();
     if (count > 0) *reinterpret_cast<uint4*>(operand + wide_offset(kColumns, row, piece)) = pack<bfloat16>(mean);
     store_groups<true>(plan, variance, count > 0 ? operand + wide_bytes(kColumns, plan.dim) : nullptr, row, piece);
   }
@@ -141,18 +141,18 @@ __device__ void summarise_micro_blocks(const Plan& plan, std::int64_t sequence, 
 
 /// A thread takes eight dimensions of kQueriesPerThread representatives.
 template <class Element>
-__device__ void gather_queries(const Plan& plan, std::int64_t sequence, int part) {
+__device__ void gather_queries(const Plan& plan, std::int32_t sequence, int part) {
   const AttentionParams& p = plan.params;
   const int pieces = plan.dim / 8, piece = static_cast<int>(threadIdx.x) % pieces;
   const int rows = rows_per_block(plan), run = kTileQueries / plan.representatives_per_tile();
-  const std::int64_t b = sequence / p.heads_kv;
+  const std::int32_t b = sequence / p.heads_kv;
   const SequenceExtent extent = sequence_extent(p, b);
   uint4 packed[kQueriesPerThread];
 #pragma unroll
   for (int i = 0; i < kQueriesPerThread; ++i) {
     const RepresentativePlace place(plan,
                                     (part * kQueriesPerThread + i) * rows + static_cast<int>(threadIdx.x) / pieces);
-    const std::int64_t head = sequence % p.heads_kv * plan.group + place.head;
+    const std::int32_t head = sequence % p.heads_kv * plan.group + place.head;
     const std::int64_t first = std::int64_t{place.tile} * kTileQueries + place.index * run;
     packed[i] = {0, 0, 0, 0};
     if (place.tile >= plan.tiles || first >= extent.len_q || piece * 8 >= p.dim) continue;
@@ -166,7 +166,7 @@ __device__ void gather_queries(const Plan& plan, std::int64_t sequence, int part
     const int row = (part * kQueriesPerThread + i) * rows + static_cast<int>(threadIdx.x) / pieces;
     std::uint8_t* operand =
         plan.representatives +
-        (sequence * plan.item_groups * (kItemRows / kRowGroup) + row / kRowGroup) * plan.group_bytes();
+        (std::int64_t{sequence} * plan.item_groups * (kItemRows / kRowGroup) + row / kRowGroup) * plan.group_bytes();
     float u[8];
     unpack<Element>(packed[i], u);
 #pragma unroll
@@ -224,21 +224,21 @@ __device__ void prepare(const Plan& plan) {
 }
 
 template <class Element>
-__global__ void __launch_bounds__(kThreads) statistics_kernel(const __grid_constant__ Plan plan, Shares shares) {
+__global__ void __launch_bounds__(kThreads, 4) statistics_kernel(const __grid_constant__ Plan plan, Shares shares) {
   launch_dependents();
-  const std::int64_t sequences = std::int64_t{plan.params.batch} * plan.params.heads_kv;
-  std::int64_t index = blockIdx.x;
+  const std::int32_t sequences = plan.params.batch * plan.params.heads_kv;
+  auto index = static_cast<std::int32_t>(blockIdx.x);
   if (index == 0) return prepare(plan);
   index -= 1;
-  if (index < shares.zeroes) return zero_counts(plan, static_cast<int>(index));
+  if (index < shares.zeroes) return zero_counts(plan, index);
   index -= shares.zeroes;
   if (index < sequences * shares.queries)
-    return gather_queries<Element>(plan, index / shares.queries, static_cast<int>(index % shares.queries));
+    return gather_queries<Element>(plan, index / shares.queries, index % shares.queries);
   index -= sequences * shares.queries;
   if (index < sequences * shares.keys)
-    return summarise_micro_blocks<Element, false>(plan, index / shares.keys, static_cast<int>(index % shares.keys));
+    return summarise_micro_blocks<Element, false>(plan, index / shares.keys, index % shares.keys);
   index -= sequences * shares.keys;
-  summarise_micro_blocks<Element, true>(plan, index / shares.values, static_cast<int>(index % shares.values));
+  summarise_micro_blocks<Element, true>(plan, index / shares.values, index % shares.values);
 }
 
 }  // namespace

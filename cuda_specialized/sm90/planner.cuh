@@ -91,29 +91,35 @@ class Planner {
     }
   }
 
-  /// The row's 64-key blocks from the last to the first, kHalves per step; an incomplete step comes first, where the
-  /// diagonal takes the masked path anyway.
+  /// The row's 64-key blocks from the last to the first, kHalves per step; the step of an odd one out comes first, where
+  /// the diagonal takes the masked path anyway. These masked steps change places with the next one: a row then starts
+  /// with a step that needs no rules, so that not everything is late at once.
   __device__ void plan_keys(const RowPlace& at, const KeyBlockList& blocks) {
-    std::int32_t chunk_end = blocks.count, chunk_begin = blocks.count;
-    KeyBlock block{};
-    for (std::int32_t end = blocks.count; end > 0;) {
-      const std::int32_t width = end % kHalves ? end % kHalves : kHalves;
-      if (end - width < chunk_begin) {  // each lane looks up one of the next 32 blocks
-        chunk_end = end;
-        chunk_begin = end > 32 ? end - 32 : 0;
-        const std::int32_t mine = chunk_end - 1 - lane_;
-        if (mine >= chunk_begin) block = key_block(p_, at, blocks, mine);
+    const std::int32_t steps = (blocks.count + kHalves - 1) / kHalves, opening = min(steps - 1, 2);
+    std::int32_t chunk = 0;  // blocks that come before the 32 that the lanes have looked up
+    KeyBlock block = look_up(at, blocks, lane_);
+    for (std::int32_t i = 0; i < steps; ++i) {
+      const std::int32_t step = i == 0 ? opening : i <= opening ? i - 1 : i;
+      const bool whole = step > 0 || blocks.count % kHalves == 0;
+      // Blocks of the step, counted from the last: those before it, and how many.
+      const std::int32_t before = step * kHalves - (blocks.count % kHalves != 0 && step > 0), width = whole ? kHalves : 1;
+      if (before + width > chunk + 32) {
+        chunk = before;
+        block = look_up(at, blocks, chunk + lane_);
       }
-      Step& step = begin_step();
-      const std::int32_t half = end - 1 - (chunk_end - 1 - lane_);
+      Step& planned = begin_step();
+      const std::int32_t half = before + width - 1 - (chunk + lane_);  // ascending keys
       if (half >= 0 && half < width) {
-        step.half[half] = block;
+        planned.half[half] = block;
         // The other half of an incomplete step loads the same block, and nothing of it counts.
-        if (width < kHalves) step.half[1] = {block.first, kStepAbsent, 0};
+        if (width < kHalves) planned.half[1] = {block.first, kStepAbsent, 0};
       }
-      end_step(PlannedStep::kKeys, end == blocks.count);
-      end -= width;
+      end_step(PlannedStep::kKeys, i == 0);
     }
+  }
+  /// The index-th block from the last.
+  __device__ KeyBlock look_up(const RowPlace& at, const KeyBlockList& blocks, std::int32_t index) const {
+    return index < blocks.count ? key_block(p_, at, blocks, blocks.count - 1 - index) : KeyBlock{};
   }
 
   __device__ void plan_landmarks(std::int32_t first, bool first_of_row) {
