@@ -189,13 +189,23 @@ class Consumer {
   __device__ Flags step_flags() const {
     Flags flags;
 #pragma unroll
-    for (int half = 0; half < Config::kHalves; ++half) flags.half[half] = s_.step[k_.index].half[half].flags;
+    for (int half = 0; half < Config::kHalves; ++half) flags.half[half] = from_leader(s_.step[k_.index].half[half].flags);
     return flags;
+  }
+  __device__ KeyBlock step_block(int half) const {
+    const KeyBlock& block = s_.step[k_.index].half[half];
+    const auto* bits = reinterpret_cast<const std::int32_t*>(&block.bits);
+    return {from_leader(block.first), from_leader(block.flags),
+            std::int64_t{from_leader(bits[1])} << 32 | static_cast<std::uint32_t>(from_leader(bits[0]))};
+  }
+  /// A value in shared memory, read by the lane that will give the place back, so that reading and giving back are one
+  /// thread's, which compute-sanitizer can follow. The sum of one value and zeros is uniform to the compiler, too.
+  __device__ std::int32_t from_leader(const std::int32_t& shared) const {
+    return static_cast<std::int32_t>(__reduce_or_sync(0xffffffffu, static_cast<unsigned>(load_shared_if(shared, lane_ == 0))));
   }
 
   /// Applies the step's rules to the scores; true when its columns are landmarks.
   __device__ bool adjust(float (&s)[kScores], const Flags& step_flags, const Work& at) {
-    const Step& step = s_.step[k_.index];
     std::int32_t any = 0;
 #pragma unroll
     for (int half = 0; half < Config::kHalves; ++half) any |= step_flags.half[half];
@@ -207,11 +217,11 @@ class Consumer {
       if constexpr (kLandmarks) {
         if (flags & kStepLandmark) {
           landmarks = true;
-          add_landmark_bias(s, half * 32, p_, at.bias, step.half[half].first);
+          add_landmark_bias(s, half * 32, p_, at.bias, step_block(half).first);
           continue;
         }
       }
-      if (flags != 0) hide_scores(s, half * 32, p_, at, step.half[half], query_of(at, 0));
+      if (flags != 0) hide_scores(s, half * 32, p_, at, step_block(half), query_of(at, 0));
     }
     return landmarks;
   }
