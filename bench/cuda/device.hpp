@@ -72,6 +72,4 @@ class Timer {
   DeviceBuffer flush_;
 };
 
-double median(std::vector<double> values);
-
 }  // namespace halftone::bench

@@ -8,6 +8,7 @@
 #include <memory>
 #include <regex>
 
+#include "../harness.hpp"
 #include "baseline.hpp"
 #include "halftone/core/error.hpp"
 #include "masks.hpp"
