@@ -1,4 +1,4 @@
-// The benchmark's masks: how even their rows are, and which blocks landmarks stand for.
+// The benchmark's masks: read from a file, how even their rows are, and which blocks landmarks stand for.
 #include "bench/cuda/masks.hpp"
 
 #include <gmock/gmock.h>
@@ -6,6 +6,10 @@
 
 #include <algorithm>
 #include <cmath>
+
+#include "halftone/core/io/mask_file.hpp"
+#include "io/temporary_folder.hpp"
+#include "support/masks.hpp"
 
 namespace halftone::bench {
 namespace {
@@ -45,6 +49,27 @@ TEST(LandmarkBias, HeadsAndSequencesThatShareAListGetARowEach) {
   std::vector<float> expected;
   for (int copy = 0; copy < 6; ++copy) expected.insert(expected.end(), one.begin(), one.end());
   EXPECT_EQ(landmark_bias(small_mask(false), 256, 2, 3), expected);
+}
+
+using MasksOfFile = halftone::testing::FileTest;
+
+TEST_F(MasksOfFile, EveryLayerUnderThePatternsName) {
+  HostBlockMask other = halftone::testing::small_mask();
+  other.pattern = "another";
+  other.kind = halftone::testing::to_view<std::uint8_t>({0, 0, 0, 0, 0, 0});
+  io::write_mask(path("m.h5"), std::vector<io::MaskLayer>{{1, halftone::testing::small_mask()}, {4, other}},
+                 halftone::testing::test_provenance());
+  const std::vector<NamedMask> masks = masks_of_file(path("m.h5"));
+  ASSERT_EQ(masks.size(), 2u);
+  EXPECT_EQ(masks[0].name, "by hand layer 1");
+  EXPECT_EQ(masks[1].name, "another layer 4");
+  EXPECT_TRUE(masks[0].mask.causal);
+  EXPECT_FALSE(masks[1].mask.causal);
+  EXPECT_EQ(masks[0].mask.density(), 0.5);
+  EXPECT_EQ(masks[0].mask.sizes.heads, 2);
+  EXPECT_THAT(masks[0].mask.row_ptr, ElementsAre(0, 1, 3, 3, 6));
+  EXPECT_THAT(masks[0].mask.col_idx, ElementsAre(0, 0, 2, 0, 1, 2));
+  EXPECT_EQ(masks[0].mask.bits.size(), 8u);
 }
 
 TEST(UnevenMask, WithoutSpreadEveryRowKeepsTheSameShare) {
