@@ -73,12 +73,6 @@ class Collector : public benchmark::ConsoleReporter {
     row->counters["cpu_seconds"].push_back(run.cpu_accumulated_time / static_cast<double>(run.iterations));
   }
 
-  static double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    const std::size_t n = values.size();
-    return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
-  }
-
   static std::string unit_of(const std::string& counter) {
     if (counter.starts_with("gflops")) return "Gflop/s";
     if (counter.starts_with("tflops")) return "Tflop/s";
@@ -106,6 +100,12 @@ std::string value_or(const char* variable, const char* otherwise) {
 }
 
 }  // namespace
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t n = values.size();
+  return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
+}
 
 int run(int argc, char** argv, const std::function<void()>& setup) {
   restart_with_blas_settings(argv);

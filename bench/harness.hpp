@@ -2,8 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
 namespace halftone::bench {
+
+double median(std::vector<double> values);
 
 /// Runs the registered benchmarks: Google Benchmark's flags, plus
 ///   --halftone_hdf5=FILE  writes one row per benchmark (its counters as columns, median seconds) and every repetition

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "../harness.hpp"
 #include "halftone/core/error.hpp"
 
 namespace halftone::bench {

@@ -1,7 +1,11 @@
 // Attention on the GPU: cuDNN dense, the project's kernels dense and block-sparse. One repetition is one timed call
 // (device events, manual time); L2 is flushed before each, or not at all where the argument warm says so.
 // The argument dtype is a DType: 1 float16, 2 bfloat16; permille is the density asked for; mask: see kEven and so on.
+//   --halftone_hdf5=FILE   the results as a file of kind "bench", with and without the table
 //   --halftone_table       only the rows of the performance targets, in a minute (options.hpp has its other flags)
+//   --halftone_mask=FILE   the masks that `halftone mask` made of a model's activations too; in the table each beside
+//   an
+//                          even mask of the same density
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
@@ -12,8 +16,8 @@
 
 #include "../harness.hpp"
 #include "baseline.hpp"
+#include "device_mask.hpp"
 #include "halftone/core/error.hpp"
-#include "masks.hpp"
 #include "options.hpp"
 #include "problem.hpp"
 #include "results.hpp"
@@ -23,7 +27,8 @@ namespace halftone::bench {
 namespace {
 
 constexpr int kRepetitions = 20, kWarmUps = 2;
-constexpr int kEven = 0, kUneven = 1, kGiven = 2;  ///< values of the argument mask; kGiven + i: mask i of the file
+/// Values of the argument mask; kGiven + i: mask i of the file.
+constexpr int kEven = 0, kUneven = 1, kEvenLandmarks = 2, kGiven = 3;
 
 /// Where the masks of --halftone_mask and the flags are, for the benchmarks' functions.
 struct Session {
@@ -58,12 +63,12 @@ MaskArrays make_mask(const Config& config) {
   geometry.seq_q = geometry.seq_k = config.shape.seq;
   geometry.causal = config.causal;
   const double density = config.permille / 1000.0;
-  return config.mask == kEven ? even_mask(geometry, density) : uneven_mask(geometry, density);
+  return config.mask == kUneven ? uneven_mask(geometry, density) : even_mask(geometry, density);
 }
 
 std::string mask_name(int mask) {
   if (mask >= kGiven) return session().given.at(static_cast<std::size_t>(mask - kGiven)).name;
-  return mask == kEven ? "even" : "uneven";
+  return mask == kEven ? "even" : mask == kUneven ? "uneven" : "even + landmarks";
 }
 
 /// Everything a configuration needs on the device, checked once, then timed again and again.
@@ -85,6 +90,10 @@ class Case {
         density_ = mask.density();
         pairs_ = mask.pairs(config.shape.seq, config.shape.batch, config.shape.heads);
         mask_ = std::make_unique<DeviceMask>(mask);
+        if (config.mask == kEvenLandmarks) {
+          landmarks_ = std::make_unique<DeviceLandmarks>(params, mask, timer.stream());
+          params.landmarks = landmarks_->view();
+        }
         params.mask = mask_->view();
       }
       kernel_ = std::make_unique<BoundKernel>(gpu_kernel(config.kernel), params);
@@ -113,6 +122,7 @@ class Case {
   Problem problem_;
   std::unique_ptr<CudnnBaseline> baseline_;
   std::unique_ptr<DeviceMask> mask_;
+  std::unique_ptr<DeviceLandmarks> landmarks_;
   std::unique_ptr<BoundKernel> kernel_;
   Launch launch_;
   std::string label_;
@@ -192,7 +202,7 @@ void measure(benchmark::State& state, const std::string& kernel, bool sparse) {
   config.sparse = sparse;
   config.shape = Shape::of_paper(static_cast<DType>(state.range(0)), static_cast<int>(state.range(1)), state.range(3));
   config.causal = state.range(2);
-  config.shape.heads = static_cast<int>(state.range(4));
+  config.shape.heads = config.shape.heads_kv = static_cast<int>(state.range(4));
   config.warm = state.range(5);
   if (sparse) {
     config.permille = static_cast<int>(state.range(6));
@@ -264,7 +274,9 @@ void register_all() {
   for (const int dim : {64, 128})
     for (const bool causal : {false, true})
       for (std::int64_t seq = 1024; seq <= 131072; seq *= 2) {
-        add_problem(Shape::of_paper(DType::bfloat16, dim, seq), causal, false, densities);
+        std::vector<Arguments> masks = densities;
+        if (causal && (seq == 16384 || seq == 32768)) masks.push_back({100, kEvenLandmarks});
+        add_problem(Shape::of_paper(DType::bfloat16, dim, seq), causal, false, masks);
         if (seq == 8192) {
           add_problem(Shape::of_paper(DType::bfloat16, dim, seq), causal, true, {{100, kEven}});
           add_problem(Shape::of_paper(DType::float16, dim, seq), causal, false, {{100, kEven}});
@@ -274,7 +286,7 @@ void register_all() {
     const MaskArrays& mask = session().given[i].mask;
     for (const int dim : {64, 128}) {
       Shape shape = Shape::of_paper(DType::bfloat16, dim, mask.seq());
-      shape.heads = mask.sizes.heads;
+      shape.heads = shape.heads_kv = mask.sizes.heads;
       add_problem(shape, mask.causal, false, {{0, kGiven + static_cast<std::int64_t>(i)}});
     }
   }

@@ -94,10 +94,4 @@ std::vector<std::vector<double>> Timer::take_turns(std::span<const Launch> launc
   return times;
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t n = values.size();
-  return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
-}
-
 }  // namespace halftone::bench

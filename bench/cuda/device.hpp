@@ -73,6 +73,4 @@ class Timer {
   DeviceBuffer flush_;
 };
 
-double median(std::vector<double> values);
-
 }  // namespace halftone::bench

@@ -38,6 +38,19 @@ __global__ void read(const uint4* data, std::int64_t count, std::uint32_t* never
   if (sum != 0) *never = sum;  // all bytes of the buffer are equal
 }
 
+template <class T>
+__global__ void mean_rows(AttentionParams p, const T* rows, TensorStrides stride, int block_k, T* means) {
+  const std::int64_t first = std::int64_t{blockIdx.x} * block_k, last = min(first + block_k, p.seq_k);
+  const std::int64_t b = blockIdx.y / p.heads_kv, head = blockIdx.y % p.heads_kv;
+  rows += row_offset(p, stride, b, head, 0);
+  means += (std::int64_t{blockIdx.y} * gridDim.x + blockIdx.x) * p.dim;
+  for (int d = threadIdx.x; d < p.dim; d += blockDim.x) {
+    float sum = 0.0f;
+    for (std::int64_t key = first; key < last; ++key) sum += float(rows[key * stride.seq + d]);
+    means[d] = T(sum / static_cast<float>(last - first));
+  }
+}
+
 __global__ void busy() {
   const long long start = clock64();
   while (clock64() - start < kBusyCycles) {
@@ -68,6 +81,18 @@ void add_squares(const void* a, const void* b, std::int64_t count, DType dtype, 
 void read_all(void* data, std::size_t bytes, cudaStream_t stream) {
   read<<<kBlocks, kThreads, 0, stream>>>(static_cast<const uint4*>(data), static_cast<std::int64_t>(bytes / 16),
                                          static_cast<std::uint32_t*>(data));
+  HALFTONE_CUDA_CHECK(cudaGetLastError());
+}
+
+void block_means(const AttentionParams& params, const void* rows, const TensorStrides& stride, int blocks, int block_k,
+                 void* means, cudaStream_t stream) {
+  const dim3 grid(static_cast<unsigned>(blocks), static_cast<unsigned>(params.batch * params.heads_kv));
+  if (params.dtype == DType::float16)
+    mean_rows<<<grid, 128, 0, stream>>>(params, static_cast<const float16*>(rows), stride, block_k,
+                                        static_cast<float16*>(means));
+  else
+    mean_rows<<<grid, 128, 0, stream>>>(params, static_cast<const bfloat16*>(rows), stride, block_k,
+                                        static_cast<bfloat16*>(means));
   HALFTONE_CUDA_CHECK(cudaGetLastError());
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "halftone/core/error.hpp"
 #include "halftone/core/io/mask_file.hpp"
@@ -117,15 +118,14 @@ MaskArrays even_mask(const MaskGeometry& geometry, double density) {
   return mask;
 }
 
-MaskArrays uneven_mask(const MaskGeometry& geometry, double density) {
-  constexpr double kSigma = 1.2;
+MaskArrays uneven_mask(const MaskGeometry& geometry, double density, double sigma) {
   const Philox by_head{kSeed, 1u << 30}, by_row{kSeed, (1u << 30) + 1};
   std::vector<double> weights;
   double visible = 0.0;
   for_each_row(geometry, [&](const Row& row) {
     const auto head = static_cast<std::uint64_t>(row.batch * geometry.heads + row.head);
     const double z = by_head.normal(head) + by_row.normal(weights.size());
-    weights.push_back(std::exp(kSigma * std::sqrt(0.5) * z));
+    weights.push_back(std::exp(sigma * std::sqrt(0.5) * z));
     visible += row.visible;
   });
   const auto length = [&](std::size_t i, const Row& row, double scale) {
@@ -171,20 +171,31 @@ std::vector<NamedMask> masks_of_file(const std::string& path) {
   return masks;
 }
 
+std::vector<float> landmark_bias(const MaskArrays& mask, std::int64_t seq, std::int32_t batch, std::int32_t heads_q) {
+  const BlockMaskView v = mask.view();
+  MaskGeometry geometry;
+  geometry.batch = batch;
+  geometry.heads = heads_q;
+  geometry.seq_q = geometry.seq_k = seq;
+  geometry.block_q = v.block_q;
+  geometry.block_k = v.block_k;
+  geometry.causal = mask.causal;
+  const auto blocks = static_cast<std::size_t>(v.blocks);
+  std::vector<float> bias(static_cast<std::size_t>(geometry.rows()) * blocks, -std::numeric_limits<float>::infinity());
+  auto row = bias.begin();
+  for_each_row(geometry, [&](const Row& at) {
+    std::fill_n(row, geometry.past_blocks(at.batch, at.tile), std::log(static_cast<float>(v.block_k)));
+    const std::int64_t list = v.row(at.batch, at.head, heads_q, at.tile);
+    for (std::int64_t e = v.row_ptr[list]; e < v.row_ptr[list + 1]; ++e)
+      row[v.col_idx[e]] = -std::numeric_limits<float>::infinity();
+    row += v.blocks;
+  });
+  return bias;
+}
+
 double dense_pairs(bool causal, std::int64_t seq, std::int32_t batch, std::int32_t heads_q) {
   const double n = static_cast<double>(seq);
   return batch * heads_q * (causal ? n * (n + 1.0) / 2.0 : n * n);
-}
-
-DeviceMask::DeviceMask(const MaskArrays& mask) : view_(mask.sizes) {
-  const auto upload = [&]<class T>(const std::vector<T>& host) -> const T* {
-    return arrays_.emplace_back(DeviceBuffer::copy_of(std::span<const T>(host))).template as<T>();
-  };
-  view_.row_ptr = upload(mask.row_ptr);
-  view_.col_idx = upload(mask.col_idx);
-  view_.kind = upload(mask.kind);
-  if (!mask.bits_index.empty()) view_.bits_index = upload(mask.bits_index);
-  if (!mask.bits.empty()) view_.bits = upload(mask.bits);
 }
 
 }  // namespace halftone::bench

@@ -1,10 +1,9 @@
-// Block masks for the GPU benchmarks: made on the host, copied to the device.
+// Block masks for the GPU benchmarks, on the host; no CUDA.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "device.hpp"
 #include "halftone/core/block_mask.hpp"
 
 namespace halftone::bench {
@@ -33,8 +32,9 @@ struct MaskArrays {
 /// Every row keeps the same share of its visible blocks, drawn at random; the blocks of its own keys always.
 MaskArrays even_mask(const MaskGeometry& geometry, double density);
 
-/// Row lengths spread log-normally (sigma 1.2, half of the variance between heads, half within), same mean density.
-MaskArrays uneven_mask(const MaskGeometry& geometry, double density);
+/// Row lengths spread log-normally (half of the variance between heads, half within) about a share that gives this
+/// density over all rows; sigma 0: the same share everywhere, like even_mask, whose rounding and own blocks add to it.
+MaskArrays uneven_mask(const MaskGeometry& geometry, double density, double sigma = 1.2);
 
 struct NamedMask {
   std::string name;
@@ -45,17 +45,11 @@ struct NamedMask {
 /// Unsupported for masks of a batch.
 std::vector<NamedMask> masks_of_file(const std::string& path);
 
+/// Bias rows [batch, heads_q, tiles, blocks] for landmarks, one per key block, of a request with these lengths and
+/// query heads: log(block_k) where the mask leaves out a block that every query of the tile sees whole, -inf elsewhere.
+std::vector<float> landmark_bias(const MaskArrays& mask, std::int64_t seq, std::int32_t batch, std::int32_t heads_q);
+
 /// Pairs of a dense request.
 double dense_pairs(bool causal, std::int64_t seq, std::int32_t batch, std::int32_t heads_q);
-
-class DeviceMask {
- public:
-  explicit DeviceMask(const MaskArrays& mask);
-  const BlockMaskView& view() const { return view_; }
-
- private:
-  std::vector<DeviceBuffer> arrays_;
-  BlockMaskView view_;
-};
 
 }  // namespace halftone::bench

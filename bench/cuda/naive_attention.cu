@@ -49,6 +49,21 @@ __device__ void for_each_key(const AttentionParams& p, const Query& at, F&& f) {
     }
 }
 
+/// Calls f(landmark, bias) for those that count for query `at`, shared out over the block's threads.
+template <class F>
+__device__ void for_each_landmark(const AttentionParams& p, const Query& at, F&& f) {
+  const LandmarkView& l = p.landmarks;
+  if (!l.key) return;
+  const float* bias = l.bias + ((at.b * p.heads_q + at.h) * l.tiles + at.i / l.block_q) * l.blocks;
+  for (int j = threadIdx.x; j < l.blocks; j += kThreads)
+    if (bias[j] > -INFINITY) f(j, bias[j]);
+}
+
+/// Entries of the softmax: the keys, then the landmarks.
+HALFTONE_FUNCTION std::int64_t entries(const AttentionParams& p) {
+  return p.seq_k + (p.landmarks.key ? p.landmarks.blocks : 0);
+}
+
 template <class T>
 __global__ void row_error(AttentionParams p, const std::int64_t* rows, float* scratch, float* errors) {
   const float never = -INFINITY;
@@ -58,37 +73,45 @@ __global__ void row_error(AttentionParams p, const std::int64_t* rows, float* sc
   const T* q = static_cast<const T*>(p.q) + row_offset(p, p.q_stride, at.b, at.h, at.i);
   const T* k = static_cast<const T*>(p.k) + row_offset(p, p.k_stride, at.b, head_kv, 0);
   const T* v = static_cast<const T*>(p.v) + row_offset(p, p.v_stride, at.b, head_kv, 0);
+  const std::int64_t first_landmark = (at.b * p.heads_kv + head_kv) * p.landmarks.blocks * p.dim;
+  const T* landmark_k = static_cast<const T*>(p.landmarks.key) + first_landmark;
+  const T* landmark_v = static_cast<const T*>(p.landmarks.value) + first_landmark;
   const T* o = static_cast<const T*>(p.o) + row_offset(p, p.o_stride, at.b, at.h, at.i);
-  float* scores = scratch + blockIdx.x * p.seq_k;
+  const std::int64_t count = entries(p);
+  float* scores = scratch + blockIdx.x * count;
 
   __shared__ float s_q[kMaxDim];
   for (int d = threadIdx.x; d < p.dim; d += kThreads) s_q[d] = float(q[d]) * p.scale;
-  for (std::int64_t key = threadIdx.x; key < p.seq_k; key += kThreads) scores[key] = never;
+  for (std::int64_t entry = threadIdx.x; entry < count; entry += kThreads) scores[entry] = never;
   __syncthreads();
 
   float largest = never;
-  for_each_key(p, at, [&](std::int64_t key) {
-    float score = 0.0f;
-    for (int d = 0; d < p.dim; ++d) score = fmaf(s_q[d], float(k[key * p.k_stride.seq + d]), score);
-    scores[key] = score;
+  const auto add_score = [&](std::int64_t entry, const T* row, float score) {
+    for (int d = 0; d < p.dim; ++d) score = fmaf(s_q[d], float(row[d]), score);
+    scores[entry] = score;
     largest = fmaxf(largest, score);
-  });
+  };
+  for_each_key(p, at, [&](std::int64_t key) { add_score(key, k + key * p.k_stride.seq, 0.0f); });
+  for_each_landmark(p, at, [&](int j, float bias) { add_score(p.seq_k + j, landmark_k + j * p.dim, bias); });
   largest = reduce<Max>(largest);
   float sum = 0.0f;
-  for (std::int64_t key = threadIdx.x; key < p.seq_k; key += kThreads) {
-    const float weight = scores[key] == never ? 0.0f : expf(scores[key] - largest);
-    scores[key] = weight;
+  for (std::int64_t entry = threadIdx.x; entry < count; entry += kThreads) {
+    const float weight = scores[entry] == never ? 0.0f : expf(scores[entry] - largest);
+    scores[entry] = weight;
     sum += weight;
   }
   sum = reduce<Sum>(sum);
 
-  // Groups of dim threads take turns over the keys, each thread one output element.
+  // Groups of dim threads take turns over the entries, each thread one output element.
   __shared__ float s_parts[kThreads];
   const int groups = max(1, kThreads / p.dim), group = threadIdx.x / p.dim, d = threadIdx.x % p.dim;
   float part = 0.0f;
   if (group < groups)
-    for (std::int64_t key = group; key < p.seq_k; key += groups)
-      if (scores[key] > 0.0f) part = fmaf(scores[key], float(v[key * p.v_stride.seq + d]), part);
+    for (std::int64_t entry = group; entry < count; entry += groups) {
+      if (!(scores[entry] > 0.0f)) continue;
+      const T* row = entry < p.seq_k ? v + entry * p.v_stride.seq : landmark_v + (entry - p.seq_k) * p.dim;
+      part = fmaf(scores[entry], float(row[d]), part);
+    }
   s_parts[threadIdx.x] = part;
   __syncthreads();
   float difference = 0.0f, reference = 0.0f;
@@ -109,7 +132,7 @@ __global__ void row_error(AttentionParams p, const std::int64_t* rows, float* sc
 }  // namespace
 
 std::size_t naive_scratch_floats(const AttentionParams& params, int count) {
-  return static_cast<std::size_t>(params.seq_k) * static_cast<std::size_t>(count);
+  return static_cast<std::size_t>(entries(params)) * static_cast<std::size_t>(count);
 }
 
 void naive_row_errors(const AttentionParams& params, const std::int64_t* rows, int count, float* scratch, float* errors,

@@ -1,5 +1,9 @@
 #include "options.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 
@@ -26,10 +30,14 @@ bool starts(std::string_view argument, std::string_view flag, std::string_view& 
 
 Options take_options(std::vector<char*>& arguments) {
   Options options;
+  options.command = fmt::format("{}", fmt::join(arguments, " "));
+  options.table = std::any_of(arguments.begin(), arguments.end(),
+                              [](const char* argument) { return std::string_view(argument) == "--halftone_table"; });
   std::erase_if(arguments, [&](const char* argument) {
     std::string_view value;
-    if (std::string_view(argument) == "--halftone_table")
-      options.table = true;
+    if (std::string_view(argument) == "--halftone_table") return true;
+    if (options.table && starts(argument, "--halftone_hdf5=", value))
+      options.hdf5_file = value;
     else if (starts(argument, "--halftone_mask=", value))
       options.mask_file = value;
     else if (starts(argument, "--halftone_kernel=", value))
@@ -44,6 +52,7 @@ Options take_options(std::vector<char*>& arguments) {
       return false;
     return true;
   });
+  if (options.table && arguments.size() > 1) throw InvalidArgument("argument", arguments[1], "a flag of the table");
   return options;
 }
 

@@ -23,7 +23,6 @@
 namespace halftone::bench {
 namespace {
 
-constexpr std::int64_t kTokens = 16384;
 constexpr int kCheckedRows = 64;
 
 std::size_t output_bytes(const AttentionParams& p) {
@@ -52,37 +51,40 @@ const std::vector<KernelEntry> kKernels = {
 
 }  // namespace
 
-Shape Shape::of_paper(DType dtype, int dim, std::int64_t seq) {
-  return {dtype, dim, seq, static_cast<int>(std::max<std::int64_t>(1, kTokens / seq)), 16};
-}
-
 std::string_view name_of(Layout layout) { return layout == Layout::bhsd ? "bhsd" : "bshd"; }
 
 AttentionParams request_of(const Shape& shape, bool causal, Layout layout) {
   AttentionParams p;
   p.batch = shape.batch;
-  p.heads_q = p.heads_kv = shape.heads;
+  p.heads_q = shape.heads;
+  p.heads_kv = shape.heads_kv;
   p.seq_q = p.seq_k = shape.seq;
   p.dim = shape.dim;
   p.dtype = shape.dtype;
   p.causal = causal;
   p.scale = 1.0f / std::sqrt(static_cast<float>(shape.dim));
-  const std::int64_t seq = shape.seq, heads = shape.heads, dim = shape.dim;
-  p.q_stride = layout == Layout::bhsd ? TensorStrides{heads * seq * dim, seq * dim, dim}
-                                      : TensorStrides{seq * heads * dim, dim, heads * dim};
-  p.k_stride = p.v_stride = p.o_stride = p.q_stride;
+  const std::int64_t seq = shape.seq, dim = shape.dim;
+  const auto strides = [&](std::int64_t heads) {
+    return layout == Layout::bhsd ? TensorStrides{heads * seq * dim, seq * dim, dim}
+                                  : TensorStrides{seq * heads * dim, dim, heads * dim};
+  };
+  p.q_stride = p.o_stride = strides(shape.heads);
+  p.k_stride = p.v_stride = strides(shape.heads_kv);
   return p;
 }
 
 Problem::Problem(const Shape& shape, cudaStream_t stream) : shape_(shape) {
-  const std::int64_t count = shape.batch * shape.heads * shape.seq * shape.dim;
+  const auto count = [&](int heads) { return shape.batch * heads * shape.seq * shape.dim; };
+  const auto allocate = [&](DeviceBuffer& tensor, int heads) {
+    tensor = DeviceBuffer(static_cast<std::size_t>(count(heads)) * size_of(shape.dtype));
+  };
   std::uint64_t which = 1;
   for (DeviceBuffer* tensor : {&q_, &k_, &v_}) {
-    *tensor = DeviceBuffer(static_cast<std::size_t>(count) * size_of(shape.dtype));
-    fill_normal(tensor->get(), count, shape.dtype, which++, stream);
+    const int heads = tensor == &q_ ? shape.heads : shape.heads_kv;
+    allocate(*tensor, heads);
+    fill_normal(tensor->get(), count(heads), shape.dtype, which++, stream);
   }
-  for (DeviceBuffer* output : {&o_, &other_})
-    *output = DeviceBuffer(static_cast<std::size_t>(count) * size_of(shape.dtype));
+  for (DeviceBuffer* output : {&o_, &other_}) allocate(*output, shape.heads);
   HALFTONE_CUDA_CHECK(cudaStreamSynchronize(stream));
 }
 

@@ -1,7 +1,6 @@
 // One attention problem on the device, and the kernels that can be asked to solve it.
 #pragma once
 
-#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,19 +8,9 @@
 #include "device.hpp"
 #include "halftone/core/attention_params.hpp"
 #include "halftone/core/kernel_registry.hpp"
+#include "shape.hpp"
 
 namespace halftone::bench {
-
-struct Shape {
-  DType dtype = DType::bfloat16;
-  int dim = 128;
-  std::int64_t seq = 0;
-  int batch = 1, heads = 16;
-
-  /// 16,384 tokens in all, or one longer sequence; 16 heads: as in the FlashAttention-3 paper.
-  static Shape of_paper(DType dtype, int dim, std::int64_t seq);
-  bool operator==(const Shape&) const = default;
-};
 
 /// Order of the dimensions in memory: [batch, head, seq, dim] or [batch, seq, head, dim].
 enum class Layout { bhsd, bshd };
