@@ -137,9 +137,20 @@ class Consumer {
   /// Waits for the row at work_; its steps, 0 when there is none left.
   __device__ int next_row() {
     s_.work_full[work_.index].wait(work_.phase);
-    return work().steps;
+    return from_leader(work().steps);
   }
   __device__ const Work& work() const { return s_.work[work_.index]; }
+  /// What rules and stores need of a row, read from shared memory where needed: that spares registers.
+  __device__ RowPlace place_of(const Work& work) const {
+    RowPlace at{};
+    at.b = from_leader(work.b);
+    at.head = from_leader(work.head);
+    at.first_query = from_leader(work.first_query);
+    at.begin_q = from_leader(work.begin_q);
+    at.len_q = from_leader(work.len_q);
+    at.len_k = from_leader(work.len_k);
+    return at;
+  }
 
   /// Returns the next row's steps, 0 when there is none left.
   __device__ int move_to_next_row() {
@@ -205,11 +216,12 @@ class Consumer {
   }
 
   /// Applies the step's rules to the scores; true when its columns are landmarks.
-  __device__ bool adjust(float (&s)[kScores], const Flags& step_flags, const Work& at) {
+  __device__ bool adjust(float (&s)[kScores], const Flags& step_flags, const Work& work) {
     std::int32_t any = 0;
 #pragma unroll
     for (int half = 0; half < Config::kHalves; ++half) any |= step_flags.half[half];
     if (any == 0) return false;
+    const RowPlace at = place_of(work);
     bool landmarks = false;
 #pragma unroll
     for (int half = 0; half < Config::kHalves; ++half) {
@@ -217,7 +229,7 @@ class Consumer {
       if constexpr (kLandmarks) {
         if (flags & kStepLandmark) {
           landmarks = true;
-          add_landmark_bias(s, half * 32, p_, at.bias, step_block(half).first);
+          add_landmark_bias(s, half * 32, p_, landmark_bias(p_, at), step_block(half).first);
           continue;
         }
       }
@@ -228,7 +240,8 @@ class Consumer {
 
   /// Divides by the sums and stores the row. Whole tiles go through shared memory, where the row's queries were, and
   /// the copy engine; tiles that end inside a packed batch are written directly.
-  __device__ void store(const float (&o)[kOutputs], const RowSoftmax& softmax, const Work& at, int query_stage) {
+  __device__ void store(const float (&o)[kOutputs], const RowSoftmax& softmax, const Work& row, int query_stage) {
+    const RowPlace at = place_of(row);
     float factor[2];
     const float* sink = p_.sink ? p_.sink + at.head : nullptr;
 #pragma unroll
@@ -246,10 +259,10 @@ class Consumer {
   }
 
   /// First query of this warpgroup.
-  __device__ std::int32_t first_query(const Work& at) const { return at.first_query + group_ * 64; }
-  __device__ std::int32_t query_of(const Work& at, int r) const { return at.first_query + row_in_tile_ + 8 * r; }
+  __device__ std::int32_t first_query(const RowPlace& at) const { return at.first_query + group_ * 64; }
+  __device__ std::int32_t query_of(const RowPlace& at, int r) const { return at.first_query + row_in_tile_ + 8 * r; }
 
-  __device__ void store_tile(const float (&o)[kOutputs], const float (&factor)[2], const Work& at, int query_stage) {
+  __device__ void store_tile(const float (&o)[kOutputs], const float (&factor)[2], const RowPlace& at, int query_stage) {
     std::uint8_t* tile = s_.q[query_stage] + group_ * 64 * 128;
     // Lane l addresses row l % 8 of the l / 8-th 8 x 8 matrix of a store: rows 0 and 8 of two neighbouring columns.
     const int row = opaque(static_cast<int>(threadIdx.x) % 128 / 32 * 16 + lane_ % 16);

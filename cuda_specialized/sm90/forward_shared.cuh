@@ -14,10 +14,9 @@ struct Step {
   KeyBlock half[2];
 };
 
-/// One query tile to attend. Everyone reads it from shared memory where needed, which spares registers.
+/// One query tile to attend.
 struct Work : RowPlace {
   std::int32_t steps;  ///< K/V tiles, landmarks included; 0: no more work
-  const float* bias;   ///< of landmarks
 };
 
 /// One step for the producer: what to load.

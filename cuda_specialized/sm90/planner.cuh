@@ -25,8 +25,7 @@ class Planner {
       next = broadcast(following);
     }
     publish(Work{});
-    begin_step();
-    end_step(PlannedStep::kEnd, false);
+    plan(Step{}, PlannedStep::kEnd, false);
   }
 
  private:
@@ -43,18 +42,10 @@ class Planner {
     __syncwarp();
   }
 
-  /// Between the two, lanes write the step itself.
-  __device__ Step& begin_step() {
+  __device__ void plan(const Step& step, PlannedStep::Kind kind, bool first_of_row) {
     s_.plan_empty[plan_.index].wait(plan_.phase ^ 1u);
-    return s_.plan[plan_.index].step;
-  }
-  __device__ void end_step(PlannedStep::Kind kind, bool first_of_row) {
-    __syncwarp();
     if (lane_ == 0) {
-      PlannedStep& planned = s_.plan[plan_.index];
-      planned.kind = kind;
-      planned.work = static_cast<std::int16_t>(work_.index);
-      planned.first_of_row = first_of_row;
+      s_.plan[plan_.index] = {step, kind, static_cast<std::int16_t>(work_.index), first_of_row};
       s_.plan_full[plan_.index].arrive();
     }
     __syncwarp();
@@ -70,7 +61,7 @@ class Planner {
     std::int32_t landmark_steps = 0;
     if constexpr (kLandmarks) landmark_steps = (p_.landmarks.blocks + Config::kBlockN - 1) / Config::kBlockN;
     if (key_steps + landmark_steps == 0) return store_empty(at, min(rest, Config::kBlockM));
-    publish({at, key_steps + landmark_steps, kLandmarks ? landmark_bias(p_, at) : nullptr});
+    publish({at, key_steps + landmark_steps});
     plan_keys(at, blocks);
     if constexpr (kLandmarks)
       for (std::int32_t step = 0; step < landmark_steps; ++step)
@@ -107,14 +98,16 @@ class Planner {
         chunk = before;
         block = look_up(at, blocks, chunk + lane_);
       }
-      Step& planned = begin_step();
-      const std::int32_t half = before + width - 1 - (chunk + lane_);  // ascending keys
-      if (half >= 0 && half < width) {
-        planned.half[half] = block;
+      Step planned{};
+#pragma unroll
+      for (int half = 0; half < kHalves; ++half) {  // ascending keys
         // The other half of an incomplete step loads the same block, and nothing of it counts.
-        if (width < kHalves) planned.half[1] = {block.first, kStepAbsent, 0};
+        const std::int32_t from = before + width - 1 - min(half, width - 1) - chunk;
+        planned.half[half] = {__shfl_sync(0xffffffffu, block.first, from), __shfl_sync(0xffffffffu, block.flags, from),
+                              __shfl_sync(0xffffffffu, block.bits, from)};
+        if (half >= width) planned.half[half] = {planned.half[half].first, kStepAbsent, 0};
       }
-      end_step(PlannedStep::kKeys, i == 0);
+      plan(planned, PlannedStep::kKeys, i == 0);
     }
   }
   /// The index-th block from the last.
@@ -123,9 +116,10 @@ class Planner {
   }
 
   __device__ void plan_landmarks(std::int32_t first, bool first_of_row) {
-    Step& step = begin_step();
-    if (lane_ < kHalves) step.half[lane_] = {first + 64 * lane_, kStepLandmark, 0};
-    end_step(PlannedStep::kLandmarks, first_of_row);
+    Step step{};
+#pragma unroll
+    for (int half = 0; half < kHalves; ++half) step.half[half] = {first + 64 * half, kStepLandmark, 0};
+    plan(step, PlannedStep::kLandmarks, first_of_row);
   }
 
   const ForwardArgs& args_;
