@@ -69,8 +69,6 @@ std::string_view kernel_name(const halftone_request& request) { return request.k
 
 BlockMaskView mask_view(const halftone_block_mask& m) {
   if (!m.row_ptr || !m.col_idx || !m.kind) throw InvalidArgument("mask", "a null pointer", "row_ptr, col_idx and kind");
-  if ((m.bits_index == nullptr) != (m.bits == nullptr))
-    throw InvalidArgument("mask bits", "one of two", "both bits_index and bits, or neither");
   BlockMaskView v;
   v.row_ptr = m.row_ptr;
   v.col_idx = m.col_idx;
