@@ -39,7 +39,9 @@ using namespace halftone::capi;
 
 const char* halftone_version(void) { return halftone::build::kVersion; }
 
-uint32_t halftone_features(void) { return HALFTONE_CUDA_FEATURES | (host_is_served() ? uint32_t{HALFTONE_FEATURE_HOST} : 0u); }
+uint32_t halftone_features(void) {
+  return HALFTONE_CUDA_FEATURES | (host_is_served() ? uint32_t{HALFTONE_FEATURE_HOST} : 0u);
+}
 
 halftone_status halftone_workspace_bytes(const halftone_request* request, const halftone_block_mask* mask,
                                          const halftone_selection* selection, size_t* bytes) {
@@ -49,8 +51,10 @@ halftone_status halftone_workspace_bytes(const halftone_request* request, const 
     const auto s = read_optional(selection, "selection");
     if (!bytes) throw halftone::InvalidArgument("bytes", "a null pointer", "a place for the result");
     if (m && s) throw halftone::InvalidArgument("mask and selection", "both", "one of them, or neither");
-    if (s) *bytes = on_host(r) ? host_selected_bytes(r, *s) : device_attention_bytes(r, *s);
-    else *bytes = on_host(r) ? 0 : device_block_sparse_bytes(r, pointer(m));
+    if (s)
+      *bytes = on_host(r) ? host_selected_bytes(r, *s) : device_attention_bytes(r, *s);
+    else
+      *bytes = on_host(r) ? 0 : device_block_sparse_bytes(r, pointer(m));
   });
 }
 

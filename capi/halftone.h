@@ -58,12 +58,14 @@ typedef struct halftone_request {
   const void* k;               /* [batch, heads_kv, seq_k, dim]; packed: [heads_kv, total_k, dim] */
   const void* v;               /* as k */
   void* o;                     /* as q */
-  float* lse;                  /* natural log of the softmax denominator, contiguous [batch, heads_q, seq_q], packed: [heads_q, total_q]; or null */
+  float* lse;                  /* natural log of the softmax denominator, or null; contiguous [batch, heads_q, seq_q],
+                                  packed: [heads_q, total_q] */
   float* far_mass;             /* share of the softmax that landmarks received, shape of lse; or null */
   const float* sink;           /* [heads_q] one extra logit per head, without a value; or null */
   const int32_t* cu_seqlens_q; /* [batch + 1] starts of the packed sequences; null: not packed */
   const int32_t* cu_seqlens_k; /* [batch + 1]; null exactly when cu_seqlens_q is */
-  void* workspace;             /* halftone_workspace_bytes() bytes at a multiple of 256, the call's own until its work is done */
+  void* workspace;             /* halftone_workspace_bytes() bytes at a multiple of 256, the call's until its work is
+                                  done */
   void* stream;                /* cudaStream_t; null: the default stream; host memory: not used */
   size_t workspace_bytes;      /* bytes at `workspace` */
   halftone_strides q_stride, k_stride, v_stride, o_stride; /* packed: batch is ignored */
@@ -76,7 +78,8 @@ typedef struct halftone_request {
   int32_t device;              /* number of the CUDA device that all pointers lie on, or HALFTONE_HOST */
   int32_t causal;              /* 0 or 1 */
   float scale;                 /* 0: 1 / sqrt(dim) */
-  const char* kernel;          /* "sm90", "wmma"; "portable", "reference" on host memory; null or "auto": the best that serves the request */
+  const char* kernel;          /* "sm90", "wmma"; in host memory "portable", "reference"; null or "auto": the best that
+                                  serves the request */
 } halftone_request;
 
 /* What decides inside a kept block, as flags; 0: every (query, key) pair of it counts. A pair counts when every flagged

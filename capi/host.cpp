@@ -67,12 +67,11 @@ void check_lengths(const AttentionParams& p) {
   Tensor q, k;
   q.shape = q_shape(p);
   k.shape = k_shape(p);
-  const Sequences s =
-      describe_sequences(q, k, wrap(p.cu_seqlens_q, p.batch + 1), wrap(p.cu_seqlens_k, p.batch + 1));
+  const Sequences s = describe_sequences(q, k, wrap(p.cu_seqlens_q, p.batch + 1), wrap(p.cu_seqlens_k, p.batch + 1));
   if (p.seq_q < s.seq_q || p.seq_k < s.seq_k)
-    throw InvalidArgument("packed lengths", std::to_string(p.seq_q) + " and " + std::to_string(p.seq_k),
-                          "at least the longest sequence's, " + std::to_string(s.seq_q) + " and " +
-                              std::to_string(s.seq_k));
+    throw InvalidArgument(
+        "packed lengths", std::to_string(p.seq_q) + " and " + std::to_string(p.seq_k),
+        "at least the longest sequence's, " + std::to_string(s.seq_q) + " and " + std::to_string(s.seq_k));
 }
 
 // Contiguous rows of a tensor with strides.
@@ -84,9 +83,9 @@ Tensor gather(const void* data, const TensorStrides& stride, DType dtype, const 
   for (std::int64_t b = 0; b < shape[0]; ++b)
     for (std::int64_t h = 0; h < shape[1]; ++h)
       for (std::int64_t i = 0; i < shape[2]; ++i, to += row_bytes)
-        std::memcpy(to,
-                    static_cast<const std::byte*>(data) + (b * stride.batch + h * stride.head + i * stride.seq) * element,
-                    row_bytes);
+        std::memcpy(
+            to, static_cast<const std::byte*>(data) + (b * stride.batch + h * stride.head + i * stride.seq) * element,
+            row_bytes);
   return tensor;
 }
 
@@ -132,9 +131,9 @@ void report(const patterns::HalftoneResult& result, const MaskGeometry& g, const
   const BlockMask& mask = result.layers.front().mask;
   const SelectedPlaces places(g);
   auto* base = static_cast<std::byte*>(workspace);
-  const halftone_outcome outcome{
-      mask.visible, patterns::detail::count_forced_blocks({g, options.sink_blocks, options.local_blocks}), mask.kept(),
-      static_cast<float>(result.tolerance), 0};
+  const halftone_outcome outcome{mask.visible,
+                                 patterns::detail::count_forced_blocks({g, options.sink_blocks, options.local_blocks}),
+                                 mask.kept(), static_cast<float>(result.tolerance), 0};
   std::memcpy(base, &outcome, sizeof outcome);
   copy_out(base + places.row_ptr(), mask.row_ptr);
   copy_out(base + places.col_idx(), mask.col_idx);

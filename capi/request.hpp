@@ -14,8 +14,8 @@
 
 namespace halftone::capi {
 
-/// A copy of what the caller's struct holds, the fields that its version lacks 0. `first_size`: the struct's size in the
-/// first version that had it. Throws InvalidArgument on null and on sizes that no version had.
+/// A copy of what the caller's struct holds, the fields that its version lacks 0. `first_size`: the struct's size in
+/// the first version that had it. Throws InvalidArgument on null and on sizes that no version had.
 template <class Struct>
 Struct read_struct(const Struct* given, std::string_view name, std::size_t first_size = sizeof(Struct)) {
   if (!given) throw InvalidArgument(name, "a null pointer", "a struct");

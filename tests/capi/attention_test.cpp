@@ -1,4 +1,5 @@
-// The C library in host memory: block-sparse attention against the oracle, selection and attention against the C++ call.
+// The C library in host memory: block-sparse attention against the oracle, selection and attention against the C++
+// call.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

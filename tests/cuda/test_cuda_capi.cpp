@@ -1,4 +1,5 @@
-// The C library on device memory, which it reaches with a CUDA runtime of its own: against the oracle, and against itself.
+// The C library on device memory, which it reaches with a CUDA runtime of its own: against the oracle, and against
+// itself.
 #include <cuda_runtime.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -65,7 +66,8 @@ class CudaCapiHalftone : public ::testing::Test {
   void SetUp() override {
     if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
     const auto upload = [&](std::uint64_t stream) {
-      const HostTensor tensor = random_tensor(DType::bfloat16, {1, kHeads, kSeq, kDim}, stream, stream == 1 ? 2.0f : 1.0f);
+      const HostTensor tensor =
+          random_tensor(DType::bfloat16, {1, kHeads, kSeq, kDim}, stream, stream == 1 ? 2.0f : 1.0f);
       return memory.upload(tensor.data(), static_cast<std::size_t>(tensor.size()) * 2);
     };
     AttentionParams p;

@@ -263,7 +263,8 @@ class Refusals(TorchCase):
         self.assertEqual(refusal(q[:, :3], k, v), "heads of k: got 2, expected a divisor of q's 3")
         self.assertEqual(refusal(q[0], k, v), "q: got 3 dimensions, expected 4: [batch, heads, seq, dim]")
         self.assertEqual(refusal(q, k.half(), v), "dtype of k: got torch.float16, expected torch.float32, as q")
-        self.assertEqual(refusal(q.double(), k, v), "dtype of q: got torch.float64, expected float32, float16 or bfloat16")
+        self.assertEqual(refusal(q.double(), k, v),
+                         "dtype of q: got torch.float64, expected float32, float16 or bfloat16")
         self.assertEqual(refusal(q.transpose(2, 3).contiguous().transpose(2, 3), k, v),
                          "stride of q along dim: got 300, expected 1")
         self.assertEqual(refusal(q, k, v, head_weight=torch.ones(3)),
