@@ -1,7 +1,5 @@
 """The calls as operators of PyTorch, for torch.compile, export and fake tensors: torch.ops.halftone.attention and
 torch.ops.halftone.block_sparse_attention. Sums that are not asked for come back with no elements."""
-from __future__ import annotations
-
 from typing import Optional, Sequence
 
 import torch
