@@ -2,6 +2,7 @@
 """halftone on torch tensors against attention in float64, on the CPU and, where there is one, on the GPU.
 
 HALFTONE_LIBRARY names the library. usage: torch_test.py [arguments of unittest]"""
+import importlib.util
 import pathlib
 import shutil
 import tempfile
@@ -13,7 +14,6 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import halftone
-from halftone_files import create_file
 from torch_cases import DEVICES, TorchCase, causal_pairs, dtypes, inputs, main, plain_attention
 
 
@@ -89,7 +89,9 @@ class BlockSparse(TorchCase):
                 self.assert_attends(halftone.block_sparse_attention(q, k, v, mask), q, k, v,
                                     causal_pairs(length, length, device))
 
+    @unittest.skipUnless(importlib.util.find_spec("h5py"), "no h5py")
     def test_mask_files(self):
+        from halftone_files import create_file
         q, k, v = inputs("cpu", torch.float32)
         blocks = random_blocks("cpu", 1, 4, 3, 5)
         mask = halftone.BlockMask.from_dense(blocks, 300, causal=True)
