@@ -12,7 +12,7 @@ Result = torch.Tensor | tuple[torch.Tensor, ...]
 def _seen_by_torch(q, k, v) -> bool:
     """Whether the call has to go through an operator: it is traced, its tensors hold no data, or gradients are asked for
     (which the operators refuse in the backward pass, the only one that is missing)."""
-    if torch.compiler.is_compiling() or not (type(q) is type(k) is type(v) is torch.Tensor):
+    if torch.compiler.is_compiling() or not (type(q) is type(k) is type(v) is torch.Tensor) or q.is_meta:
         return True
     if torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or v.requires_grad):
         return True
@@ -51,6 +51,7 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, density: flo
     denominator, with return_far_mass the share of the softmax that landmarks received, both float32 [batch, heads_q,
     seq_q]; with return_mask the BlockMask of what was selected, which waits for the device. Otherwise nothing waits: the
     work is enqueued on the current stream of q's device, and can be captured into a CUDA graph.
+    Blocks with scores that are not finite are not kept; on the CPU, and with return_mask, they are a ValueError.
     Forward only: where gradients are wanted the backward pass raises RuntimeError.
     Raises ValueError on arguments that contradict one another, UnsupportedError (a NotImplementedError) with each
     kernel's reason when none serves the call: on CUDA devices, compute capability 9.0 and head dims that are multiples of

@@ -121,6 +121,7 @@ def _check_tensors(q, k, v) -> None:
              f"[{batch}, heads, seq, {dim}]")
     _require(k.shape[1] > 0 and heads % k.shape[1] == 0, "heads of k", k.shape[1], f"a divisor of q's {heads}")
     _require(v.shape == k.shape, "shape of v", list(v.shape), f"{list(k.shape)}, as k")
+    _require(q.numel() and k.numel(), "shapes of q and k", f"{list(q.shape)} and {list(k.shape)}", "no size of 0")
     for name, tensor in (("k", k), ("v", v)):
         _require(tensor.dtype == q.dtype, f"dtype of {name}", tensor.dtype, f"{q.dtype}, as q")
         _require(tensor.device == q.device, f"device of {name}", tensor.device, f"{q.device}, as q")

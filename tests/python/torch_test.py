@@ -55,6 +55,15 @@ class BlockSparse(TorchCase):
                         self.assert_attends(o, q, k, v, pairs)
                         self.assertTrue((mask.dense() <= blocks).all())
 
+    def test_expanded_and_sliced_tensors(self):
+        for device in DEVICES:
+            q, k, v = inputs(device, torch.bfloat16, heads_kv=1, dim=128)
+            k, v = k[:1].expand(2, 4, 300, 128), v.expand(2, 4, 300, 128)
+            self.assert_attends(halftone.block_sparse_attention(q, k, v), q, k, v, None)
+            q, k, v = (tensor[:, 1:3, 8:, 64:] for tensor in inputs(device, torch.bfloat16, heads_kv=4, dim=128))
+            for o in (halftone.block_sparse_attention(q, k, v), halftone.attention(q, k, v, density=1.0, causal=False)):
+                self.assert_attends(o, q, k, v, None)
+
     def test_rows_without_blocks_give_zero(self):
         for device in DEVICES:
             q, k, v = inputs(device, torch.float16)
@@ -247,6 +256,11 @@ class Operators(TorchCase):
             self.assertEqual((o.shape, o.stride(), lse.shape, lse.dtype),
                              (q.shape, q.stride(), (2, 4, 300), torch.float32))
 
+    def test_meta_tensors(self):
+        q, k, v = (tensor.to("meta") for tensor in inputs("cpu", torch.float16))
+        o, lse = halftone.block_sparse_attention(q, k, v, causal=True, return_lse=True)
+        self.assertEqual((o.device.type, o.stride(), lse.shape), ("meta", q.stride(), (2, 4, 300)))
+
     def test_dispatch_modes_see_the_operators(self):
         class Seen(TorchDispatchMode):
             names = []
@@ -282,6 +296,8 @@ class Refusals(TorchCase):
         self.assertEqual(refusal(q, k[:, :, :, :32], v), "shape of k: got [2, 2, 300, 32], expected [2, heads, seq, 64]")
         self.assertEqual(refusal(q[:, :3], k, v), "heads of k: got 2, expected a divisor of q's 3")
         self.assertEqual(refusal(q[0], k, v), "q: got 3 dimensions, expected 4: [batch, heads, seq, dim]")
+        self.assertEqual(refusal(q[:, :, :0], k, v),
+                         "shapes of q and k: got [2, 4, 0, 64] and [2, 2, 300, 64], expected no size of 0")
         self.assertEqual(refusal(q, k.half(), v), "dtype of k: got torch.float16, expected torch.float32, as q")
         self.assertEqual(refusal(q.double(), k, v),
                          "dtype of q: got torch.float64, expected float32, float16 or bfloat16")
