@@ -10,6 +10,14 @@ if(NOT TARGET Kokkos::kokkoskernels AND NOT TARGET KokkosKernels::kokkoskernels)
 endif()
 include(HalftoneKokkos)
 
+# One CUDA runtime in a program: Kokkos' where it has one, else a static one, which asks for no more than a driver.
+if(HALFTONE_ENABLE_CUDA)
+  set(HALFTONE_CUDART CUDA::cudart_static)
+  if(Kokkos_ENABLE_CUDA)
+    set(HALFTONE_CUDART CUDA::cudart)
+  endif()
+endif()
+
 find_package(HDF5 REQUIRED COMPONENTS C HL)
 find_package(fmt REQUIRED)
 if(Kokkos_ENABLE_CUDA)  # fmt 9 denies nvcc, which compiles everything then, the constexpr that its own consteval needs

@@ -25,6 +25,6 @@ endfunction()
 
 set(HALFTONE_HEADER_FOLDERS core patterns kernels cuda_specialized eval)
 file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/include/halftone)
-foreach(folder IN LISTS HALFTONE_HEADER_FOLDERS)
+foreach(folder IN LISTS HALFTONE_HEADER_FOLDERS ITEMS capi)
   file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${folder} ${PROJECT_BINARY_DIR}/include/halftone/${folder} SYMBOLIC)
 endforeach()

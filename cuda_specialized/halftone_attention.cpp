@@ -24,6 +24,17 @@ AttentionParams masked(const AttentionParams& params, const selection::Selection
   return p;
 }
 
+HalftoneAttention enqueue(const AttentionParams& params, const selection::SelectionOptions& options, std::byte* memory,
+                          void* stream, std::string_view kernel) {
+  const AttentionParams p = masked(params, selection::results(params, options, memory));
+  const KernelEntry& entry = choose_kernel(kKernels, p, kernel);
+  HalftoneAttention call;
+  call.selection = selection::select(params, options, memory, stream);
+  call.kernel = entry.name;
+  entry.run(p, memory + round_up(selection::workspace_bytes(params, options)), stream);
+  return call;
+}
+
 }  // namespace
 
 std::span<const KernelEntry> attention_kernels() { return kKernels; }
@@ -42,6 +53,12 @@ std::string halftone_refusal(const AttentionParams& params, const selection::Sel
 
 std::size_t halftone_workspace_bytes(const AttentionParams& params, const selection::SelectionOptions& options,
                                      std::string_view kernel) {
+  halftone::validate(params);
+  if (params.mask.row_ptr || params.landmarks.key)
+    throw InvalidArgument("mask and landmarks", "given", "none: the selection makes them");
+  selection::validate(params, options);
+  if (const std::string reason = selection::refusal(params, options); !reason.empty())
+    throw Unsupported("selection: " + reason);
   alignas(256) static std::byte anywhere[1];
   const AttentionParams p = masked(params, selection::results(params, options, anywhere));
   return round_up(selection::workspace_bytes(params, options)) + choose_kernel(kKernels, p, kernel).workspace_bytes(p);
@@ -49,23 +66,18 @@ std::size_t halftone_workspace_bytes(const AttentionParams& params, const select
 
 HalftoneAttention halftone_attention(const AttentionParams& params, const selection::SelectionOptions& options,
                                      Workspace& workspace, void* stream, std::string_view kernel) {
-  halftone::validate(params);
-  if (params.mask.row_ptr || params.landmarks.key)
-    throw InvalidArgument("mask and landmarks", "given", "none: the selection makes them");
-  selection::validate(params, options);
-  if (const std::string reason = selection::refusal(params, options); !reason.empty())
-    throw Unsupported("selection: " + reason);
-
-  const std::size_t selection_bytes = round_up(selection::workspace_bytes(params, options));
   // Grown before anything is enqueued, for both: the attention's share follows the selection's.
-  auto* memory = static_cast<std::byte*>(workspace.reserve(halftone_workspace_bytes(params, options, kernel)));
-  const AttentionParams p = masked(params, selection::results(params, options, memory));
-  const KernelEntry& entry = choose_kernel(kKernels, p, kernel);
-  HalftoneAttention call;
-  call.selection = selection::select(params, options, memory, stream);
-  call.kernel = entry.name;
-  entry.run(p, memory + selection_bytes, stream);
-  return call;
+  const std::size_t bytes = halftone_workspace_bytes(params, options, kernel);
+  return enqueue(params, options, static_cast<std::byte*>(workspace.reserve(bytes)), stream, kernel);
+}
+
+HalftoneAttention halftone_attention(const AttentionParams& params, const selection::SelectionOptions& options,
+                                     void* memory, std::size_t bytes, void* stream, std::string_view kernel) {
+  const std::size_t needed = halftone_workspace_bytes(params, options, kernel);
+  if (!memory || bytes < needed || reinterpret_cast<std::uintptr_t>(memory) % 256)
+    throw InvalidArgument("workspace", std::to_string(memory ? bytes : 0) + " bytes",
+                          "at least " + std::to_string(needed) + " at a multiple of 256");
+  return enqueue(params, options, static_cast<std::byte*>(memory), stream, kernel);
 }
 
 }  // namespace halftone::cuda

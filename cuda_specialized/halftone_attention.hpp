@@ -25,7 +25,7 @@ std::span<const KernelEntry> attention_kernels();
 std::string halftone_refusal(const AttentionParams& params, const selection::SelectionOptions& options,
                              std::string_view kernel = "auto");
 
-/// Device memory the call needs.
+/// Device memory the call needs. Throws as the call does.
 std::size_t halftone_workspace_bytes(const AttentionParams& params, const selection::SelectionOptions& options,
                                      std::string_view kernel = "auto");
 
@@ -36,5 +36,9 @@ std::size_t halftone_workspace_bytes(const AttentionParams& params, const select
 /// kernel serves it.
 HalftoneAttention halftone_attention(const AttentionParams& params, const selection::SelectionOptions& options,
                                      Workspace& workspace, void* stream, std::string_view kernel = "auto");
+
+/// Likewise, in device memory of the caller's at a multiple of 256; InvalidArgument when `bytes` are too few.
+HalftoneAttention halftone_attention(const AttentionParams& params, const selection::SelectionOptions& options,
+                                     void* memory, std::size_t bytes, void* stream, std::string_view kernel = "auto");
 
 }  // namespace halftone::cuda

@@ -1,6 +1,7 @@
 #include "halftone/cuda_specialized/sm90/forward.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "halftone/cuda_specialized/common/check.hpp"
 #include "halftone/cuda_specialized/common/request.hpp"
@@ -36,10 +37,20 @@ std::string tile_refusal(const AttentionParams& p) {
   return "";
 }
 
+// A tensor map has no stride of 0.
+std::string expanded_refusal(const AttentionParams& p) {
+  const std::pair<const char*, TensorShape> tensors[] = {{"q", tensor_q(p)}, {"k", tensor_k(p)}, {"v", tensor_v(p)}};
+  for (const auto& [name, t] : tensors)
+    if ((t.rows > 1 && t.stride.seq == 0) || (t.heads > 1 && t.stride.head == 0) ||
+        (t.batch > 1 && t.stride.batch == 0))
+      return std::string(name) + " is expanded (a stride of 0)";
+  return "";
+}
+
 }  // namespace
 
 std::string refusal(const AttentionParams& params) {
-  for (const auto& reason : {request_refusal(params, 256, kBlockM), tile_refusal(params)})
+  for (const auto& reason : {request_refusal(params, 256, kBlockM), tile_refusal(params), expanded_refusal(params)})
     if (!reason.empty()) return reason;
   return hopper_refusal();
 }

@@ -12,6 +12,8 @@ import tempfile
 import h5py
 import numpy as np
 
+from .encoding import read_array
+
 FORMAT_VERSION = "1.0"
 PROVENANCE = ("software_version", "date", "command", "seed", "machine", "kokkos", "compiler")
 
@@ -45,6 +47,17 @@ def open_file(path, kind=None):
 def provenance(file):
     """How an open file was made: those of the provenance attributes that it has."""
     return {name: file.attrs[name] for name in PROVENANCE if name in file.attrs}
+
+
+def read_tree(path):
+    """Any file as nested dictionaries: {name: array} with bfloat16 decoded, a group's attributes, and the file's own,
+    under "attributes"."""
+    def tree(group):
+        items = {name: tree(item) if isinstance(item, h5py.Group) else read_array(item) for name, item in group.items()}
+        return items | ({"attributes": dict(group.attrs)} if len(group.attrs) else {})
+
+    with open_file(path) as file:
+        return tree(file)
 
 
 @contextlib.contextmanager

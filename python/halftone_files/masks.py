@@ -24,6 +24,10 @@ class Mask:
     row_ptr: np.ndarray
     col_idx: np.ndarray
     kind: np.ndarray
+    bits_index: np.ndarray | None = None  #: with bits: index of each kept block's
+    bits: np.ndarray | None = None  #: uint64 [bit blocks, block_q, block_k / 64]; bit j of word w: key 64 w + j
+    window_left: int = 0  #: reaches of blocks with a window, in keys
+    window_right: int = 0
 
     def kept(self, head, batch=0):
         """Which blocks a head keeps: bool [tiles, blocks]."""
@@ -49,7 +53,8 @@ def read_masks(path):
 
 def _read_mask(group):
     sizes = {name: int(group.attrs[name]) for name in ("layer", "batch", "heads", "tiles", "blocks", "block_q",
-                                                       "block_k", "visible")}
+                                                       "block_k", "visible", "window_left", "window_right")}
+    bits = {name: group[name][()] for name in ("bits_index", "bits") if name in group}
     return Mask(pattern=group.attrs["pattern"], parameters=json.loads(group.attrs["parameters"]),
                 density=float(group.attrs["density"]), row_ptr=group["row_ptr"][()], col_idx=group["col_idx"][()],
-                kind=group["kind"][()], **sizes)
+                kind=group["kind"][()], **bits, **sizes)

@@ -1,6 +1,7 @@
 """Results: files of kind "bench" (a table with raw samples) and "eval" (arrays on named axes, and a table)."""
 import dataclasses
 
+import h5py
 import numpy as np
 
 from .encoding import read_array
@@ -25,6 +26,22 @@ def read_bench(path):
             begin, seconds = file["samples/begin"][()], file["samples/seconds"][()]
             table["samples"] = [seconds[first:last] for first, last in zip(begin[:-1], begin[1:])]
     return table
+
+
+def write_bench(file, columns, samples=None):
+    """Into a file from create_file(path, "bench"): columns {name: (values, units, description)} of one length, and the
+    raw times of each row in seconds, where there are any."""
+    table = file.create_group("bench")
+    for name, (values, units, description) in columns.items():
+        text = len(values) > 0 and isinstance(values[0], str)
+        table.create_dataset(name, data=values, dtype=h5py.string_dtype() if text else None)
+        table[name].attrs.update(units=units, description=description)
+    if samples is not None:
+        group = file.create_group("samples")
+        group["seconds"] = np.concatenate([np.asarray(row, np.float64) for row in samples])
+        group["begin"] = np.cumsum([0, *map(len, samples)], dtype=np.int64)
+        group["seconds"].attrs.update(units="s", description="every measured time, row after row")
+        group["begin"].attrs.update(units="1", description="row i has seconds[begin[i] : begin[i + 1]]")
 
 
 @dataclasses.dataclass

@@ -103,6 +103,8 @@ TEST(Sm90Refusal, SaysWhy) {
               HasSubstr("mask blocks of 64 x 64; it takes 128 x 64 and 128 x 128"));
   EXPECT_THAT(refusal_after(kPath, [](auto& p) { p.landmarks.key = p.k; p.landmarks.block_q = 64; }),
               HasSubstr("landmark tiles of 64 queries"));
+  EXPECT_THAT(refusal_after(kPath, [](auto& p) { p.heads_q = p.heads_kv = 2; p.k_stride.head = 0; }),
+              HasSubstr("k is expanded (a stride of 0)"));
 }
 
 }  // namespace

@@ -1,0 +1,49 @@
+"""Host time of the Python calls against the C calls that they make, on a tiny problem, without waiting in the loop. What
+lies beyond the C call includes PyTorch's allocation of the output and of the workspace."""
+import time
+
+import torch
+
+import halftone
+from halftone import _call, _library
+
+
+def microseconds(call, count):
+    for _ in range(count // 10 + 1):
+        call()
+    best = float("inf")
+    for _ in range(20):
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        begin = time.perf_counter()
+        for _ in range(count):
+            call()
+        best = min(best, time.perf_counter() - begin)
+    return best / count * 1e6
+
+
+def c_call(name, call):
+    """The C call that a Python call makes, as a call without arguments; what it reads and writes stays allocated."""
+    original, prepare, calls, kept = getattr(_library, name), _call._prepare, [], []
+    setattr(_library, name, lambda *arguments: calls.append(arguments) or original(*arguments))
+    _call._prepare = lambda *arguments: kept.append(prepare(*arguments)) or kept[-1]
+    try:
+        call()
+    finally:
+        setattr(_library, name, original)
+        _call._prepare = prepare
+    return lambda kept=kept: original(*calls[0])
+
+
+def run(device):
+    count = 100  # few enough for the launches to fit the device's queue: a full one would make the host wait
+    q, k = (torch.randn(1, heads, 8, 64, device=device, dtype=torch.bfloat16) for heads in (2, 1))
+    mask = halftone.BlockMask.from_dense(torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device), 8, causal=True)
+    calls = {"block_sparse_attention": lambda: halftone.block_sparse_attention(q, k, k, mask),
+             "attention": lambda: halftone.attention(q, k, k, density=1.0)}
+    through_ctypes = microseconds(_library.library.halftone_features, 10000)
+    print(f"{'':24}{'Python':>12}{'C':>12}{'beyond C':>12}   microseconds of host time a call, on {device}")
+    for name, call in calls.items():
+        bare = microseconds(c_call(name, call), count) - through_ctypes
+        whole = microseconds(call, count)
+        print(f"{name:24}{whole:12.1f}{bare:12.1f}{whole - bare:12.1f}")
