@@ -51,9 +51,13 @@ def _dense(query, key, value, scaling):
                                         scale=scaling, enable_gqa=query.shape[1] != key.shape[1])
 
 
-def _no_mask(batch_size, *args, mask_function=causal_mask_function, attention_mask=None, **kwargs):
+def _no_mask(batch_size, q_length=None, kv_length=None, q_offset=0, kv_offset=0, mask_function=causal_mask_function,
+             attention_mask=None, **kwargs):
     """In place of a dense mask: None where the plain causal rule says it all. Looks at a padding mask's values once per
     forward pass, as transformers does for its own implementations."""
     if mask_function is not causal_mask_function or (attention_mask is not None and not attention_mask.all()):
         raise NotImplementedError(f"halftone attention serves {_PLAIN}")
+    # A static cache has more keys than the queries have come to, and says where they are in a tensor.
+    if q_length is not None and (isinstance(q_offset, torch.Tensor) or q_offset + q_length != kv_offset + kv_length):
+        raise NotImplementedError("halftone attention serves caches that grow with the sequence: got a static cache")
     return None

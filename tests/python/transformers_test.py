@@ -5,7 +5,7 @@ HALFTONE_LIBRARY names the library. usage: transformers_test.py [arguments of un
 import unittest
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, StaticCache
 
 import halftone
 import halftone.transformers
@@ -104,6 +104,11 @@ class Transformers(TorchCase):
         finally:
             halftone.transformers.attention = original
         self.assertEqual(shapes, [(1, 4, 300, 64)] * 3)
+
+    def test_refuses_static_caches(self):
+        ids = tokens(300)
+        cache = StaticCache(config=model("halftone").config, max_cache_len=400)
+        self.assertIn("static cache", self.refusal(NotImplementedError, model("halftone"), ids, past_key_values=cache))
 
     def test_refuses_padding_and_windows(self):
         padded = torch.ones(1, 300, dtype=torch.long)
