@@ -198,7 +198,8 @@ class Evaluation {
       return *std::find_if(file.arrays.begin(), file.arrays.end(), [&](const auto& a) { return a.name == name; });
     };
     struct Numbers {
-      std::vector<double> target, density, increase, low, high, p, equivalence, kl, agreement, accuracy, worst, select, attend, all;
+      std::vector<double> target, density, increase, low, high, p, equivalence, kl, agreement, accuracy, worst;
+      std::vector<double> select, attend, all;
     } c;
     std::vector<std::string> labels, patterns, selections, kernels;
     const double dense_loss = mean_of(array("loss_dense"), 0);
@@ -309,8 +310,10 @@ class Evaluation {
   Filling attend_seconds_{"attend_seconds", "s", "attention, all layers", setting_axes()};
   Filling seconds_{"seconds", "s", "from the tokens to the measures", setting_axes()};
   Filling seconds_dense_{"seconds_dense", "s", "the model with dense attention", document_axis()};
-  std::vector<Filling*> fillings_{&loss_dense_, &loss_increase_,  &by_position_, &kl_,   &agreement_,      &accuracy_dense_,
-                                  &accuracy_,   &density_,        &far_mass_,    &error_, &mass_, &select_seconds_, &attend_seconds_, &seconds_, &seconds_dense_};
+  std::vector<Filling*> fillings_{&loss_dense_,     &loss_increase_, &by_position_, &kl_,
+                                  &agreement_,      &accuracy_dense_, &accuracy_,   &density_,
+                                  &far_mass_,       &error_,          &mass_,       &select_seconds_,
+                                  &attend_seconds_, &seconds_,        &seconds_dense_};
 };
 
 }  // namespace
