@@ -156,10 +156,9 @@ HalftoneResult run_kokkos(const HalftoneLayer& layer, const MaskGeometry& g, con
   return patterns::select_halftone({&layer, 1}, g, options);
 }
 
-// The CUDA selection comes first as soon as its present form has passed its tests on a GPU; until then it runs by name.
 const std::array<SelectionEntry, 2> kSelections{{
-    {"kokkos", "Kokkos kernels; every backend", kokkos_refusal, run_kokkos},
     {"cuda", "CUDA for Hopper: tensor-core scores, no round trip to the host", cuda_refusal, run_cuda},
+    {"kokkos", "Kokkos kernels; every backend", kokkos_refusal, run_kokkos},
 }};
 
 }  // namespace

@@ -8,9 +8,22 @@
 #include <filesystem>
 
 #include "halftone/core/io/file.hpp"
+#include "halftone/kernels/attention.hpp"
+#include "halftone/kernels/halftone_selection.hpp"
 #include "halftone/patterns/pattern.hpp"
 
 namespace halftone::app {
+
+namespace {
+
+void check_name(std::string_view what, const std::string& name, const auto& table) {
+  std::vector<std::string_view> names{"auto"};
+  for (const auto& entry : table) names.push_back(entry.name);
+  if (std::find(names.begin(), names.end(), name) != names.end()) return;
+  throw UsageError(fmt::format("{}: got {}, expected one of {}", what, name, fmt::join(names, ", ")));
+}
+
+}  // namespace
 
 CLI::Option* PatternArguments::add_to(CLI::App& command) {
   CLI::Option* option =
@@ -59,6 +72,29 @@ PatternChoice PatternArguments::choice() const {
     throw UsageError(fmt::format("--calibration: got pattern {}, expected --pattern halftone", pattern));
   choice.calibration = io::read_calibration(calibration);
   return choice;
+}
+
+void PathArguments::add_to(CLI::App& command, bool selects) {
+  command
+      .add_option("--attention-dtype", dtype,
+                  "Type of q, k, v in selection and attention: float32, float16 or bfloat16; the GPU's fast kernels take "
+                  "the 16-bit ones")
+      ->type_name("TYPE")
+      ->capture_default_str();
+  if (selects)
+    command.add_option("--selection", selection, "Of halftone's blocks: auto, cuda or kokkos")
+        ->type_name("NAME")
+        ->capture_default_str();
+  command.add_option("--kernel", kernel, "auto, or a kernel that 'halftone list' shows")
+      ->type_name("NAME")
+      ->capture_default_str();
+}
+
+eval::AttentionPath PathArguments::path() const {
+  const DType type = dtype_from_name(dtype);
+  check_name("--selection", selection, selection_table());
+  check_name("--kernel", kernel, kernel_table());
+  return {type, selection, kernel};
 }
 
 CLI::Validator density_check() {

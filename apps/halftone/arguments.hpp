@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "halftone/core/error.hpp"
+#include "halftone/eval/quality/attention_path.hpp"
 #include "selection.hpp"
 
 namespace halftone::app {
@@ -36,6 +37,16 @@ struct PatternArguments {
   /// What was asked for. Throws as check_pattern and parse_parameters do, UsageError for a calibration with another
   /// pattern than halftone, and FileError as io::read_calibration does.
   PatternChoice choice() const;
+};
+
+/// How attention runs within a model.
+struct PathArguments {
+  std::string dtype = "float32", selection = "auto", kernel = "auto";
+
+  void add_to(CLI::App& command, bool selects);  ///< `selects`: with --selection
+
+  /// Throws InvalidArgument and UsageError: names that nothing has.
+  eval::AttentionPath path() const;
 };
 
 /// Throws UsageError unless the library has a pattern of that name.

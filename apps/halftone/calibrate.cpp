@@ -25,6 +25,7 @@ struct Arguments {
   std::string model, tokens, out;
   std::vector<std::string> documents;
   PatternArguments pattern;  ///< halftone, its settings and the wanted density
+  PathArguments path;
   std::int64_t length = 16384;
   bool sensitivity = false, force = false;
 };
@@ -50,9 +51,10 @@ std::vector<Value> flat(const std::vector<Row>& rows) {
 }
 
 io::CalibrationFile calibrate(const eval::LlamaModel& model, const std::vector<Tokens>& documents,
-                              const PatternChoice& choice, bool sensitivity, Progress& progress) {
+                              const PatternChoice& choice, const eval::AttentionPath& path, bool sensitivity,
+                              Progress& progress) {
   const auto say = [&](std::string_view what) { progress.step(std::string(what)); };
-  const eval::CalibrationData data(model, documents, say);
+  const eval::CalibrationData data(model, documents, say, path);
   progress.step("finding the tolerance and the gates");
   patterns::HalftoneOptions options = patterns::halftone_options(choice.parameters, choice.density);
   options.landmarks = true;
@@ -76,13 +78,14 @@ io::CalibrationFile calibrate(const eval::LlamaModel& model, const std::vector<T
 void run(const Arguments& arguments, const std::string& command_line) {
   check_output(arguments.out, arguments.force);
   const PatternChoice choice = arguments.pattern.choice();
+  const eval::AttentionPath path = arguments.path.path();
   std::vector<Tokens> documents;
   for (const std::string& name : arguments.documents) documents.push_back(read_tokens(arguments, name));
 
   Progress progress;
   progress.step("reading " + arguments.model);
   const eval::LlamaModel model(io::read_model(arguments.model));
-  io::CalibrationFile file = calibrate(model, documents, choice, arguments.sensitivity, progress);
+  io::CalibrationFile file = calibrate(model, documents, choice, path, arguments.sensitivity, progress);
   file.source = fmt::format("{} over {} tokens of {} from {}", file_name(arguments.model), arguments.length,
                             fmt::join(arguments.documents, ", "), file_name(arguments.tokens));
 
@@ -129,6 +132,7 @@ void add_calibrate(CLI::App& program, Invocation& invocation) {
   command->add_option("--param", a.pattern.parameters, "A setting of the pattern, key=value; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
+  a.path.add_to(*command, /*selects=*/false);
   command->add_flag("--sensitivity", a.sensitivity,
                     "Weigh heads also by what their error does to the model's predictions: better, for a forward pass "
                     "per head and document");

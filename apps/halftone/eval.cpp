@@ -28,6 +28,7 @@ struct Arguments {
   std::string model, tokens, tasks, head_weights, out;
   std::vector<std::string> documents, calibration, patterns;
   std::vector<double> densities;
+  PathArguments path;
   std::int64_t length = 16384;
   std::uint64_t seed = 0;
   int position_bins = 8, resamples = 10000;
@@ -140,7 +141,7 @@ eval::HeadWeights read_head_weights(const std::string& path, const io::ModelSize
 
 /// Every pattern at every density; halftone calibrated where there are documents for it.
 std::vector<eval::SparseSetting> settings_of(const Arguments& arguments, const eval::LlamaModel& model,
-                                             Progress& progress) {
+                                             const eval::AttentionPath& path, Progress& progress) {
   eval::HeadWeights given;
   if (!arguments.head_weights.empty()) given = read_head_weights(arguments.head_weights, model.sizes());
   std::unique_ptr<eval::CalibrationData> calibration;
@@ -151,7 +152,7 @@ std::vector<eval::SparseSetting> settings_of(const Arguments& arguments, const e
       documents.back().pop_back();
     }
     calibration = std::make_unique<eval::CalibrationData>(
-        model, documents, [&](std::string_view what) { progress.step(fmt::format("calibration: {}", what)); });
+        model, documents, [&](std::string_view what) { progress.step(fmt::format("calibration: {}", what)); }, path);
   }
   std::vector<eval::SparseSetting> settings;
   for (const std::string& text : arguments.patterns) {
@@ -192,7 +193,7 @@ std::string table_of(const io::Table& summary, bool losses, bool tasks) {
     for (const char* name : {"loss +", "95 % interval", "p (first)", "p (= dense)", "KL", "agree"}) table.header.push_back(name);
   if (tasks)
     for (const char* name : {"accuracy", "worst"}) table.header.push_back(name);
-  for (const char* name : {"select", "attend"}) table.header.push_back(name);
+  for (const char* name : {"select", "attend", "in all"}) table.header.push_back(name);
   for (std::int64_t s = 0; s < summary.rows(); ++s) {
     std::vector<std::string> row{labels[s], percent(number("density", s))};
     if (losses) {
@@ -209,6 +210,7 @@ std::string table_of(const io::Table& summary, bool losses, bool tasks) {
     }
     row.push_back(duration(number("select_seconds", s)));
     row.push_back(duration(number("attend_seconds", s)));
+    row.push_back(duration(number("seconds", s)));
     table.rows.push_back(std::move(row));
   }
   return table.to_string();
@@ -221,17 +223,19 @@ void run(const Arguments& arguments, const std::string& command_line) {
   if (arguments.tokens.empty() && !(arguments.documents.empty() && arguments.calibration.empty()))
     throw UsageError("--tokens: missing, expected the file with the documents");
   check_distinct(arguments);
+  const eval::AttentionPath path = arguments.path.path();
   const std::vector<io::TokenDocument> documents = documents_of(arguments);
   Progress progress;
   progress.step("reading " + arguments.model);
   const eval::LlamaModel model(io::read_model(arguments.model));
-  const std::vector<eval::SparseSetting> settings = settings_of(arguments, model, progress);
+  const std::vector<eval::SparseSetting> settings = settings_of(arguments, model, path, progress);
 
   eval::EvaluationOptions options;
   options.position_bins = arguments.position_bins;
   options.measure_heads = arguments.measure_heads;
   options.margin = arguments.margin;
   options.resampling = {arguments.resamples, arguments.seed};
+  options.path = path;
   options.progress = [&](std::string_view what) { progress.step(std::string(what)); };
   const io::EvalFile file = eval::evaluate(model, documents, settings, options);
   progress.step("writing " + arguments.out);
@@ -298,6 +302,7 @@ void add_eval(CLI::App& program, Invocation& invocation) {
       ->check(CLI::Range(1, 10000000).description(""))
       ->capture_default_str();
   command->add_option("--seed", a.seed, "For random patterns and resampling")->type_name("N")->capture_default_str();
+  a.path.add_to(*command, /*selects=*/true);
   command->add_flag("--heads", a.measure_heads, "Also error and captured mass of every head (a dense pass per layer)");
   command->add_option("--out", a.out, "Eval file to write")->type_name("FILE")->required();
   add_force(*command, a.force);

@@ -63,7 +63,8 @@ double mean_divergence(const LlamaModel& model, const Matrix& dense, const Matri
 }  // namespace
 
 CalibrationData::CalibrationData(const LlamaModel& model, const std::vector<std::vector<std::int32_t>>& documents,
-                                 const CalibrationProgress& progress) {
+                                 const CalibrationProgress& progress, const AttentionPath& path)
+    : path_(path) {
   if (documents.empty()) throw InvalidArgument("calibration documents", "none", "at least one");
   head_weights_.assign(model.sizes().num_layers, std::vector<float>(model.sizes().num_heads, 0.0f));
   for (std::size_t d = 0; d < documents.size(); ++d) {
@@ -72,14 +73,24 @@ CalibrationData::CalibrationData(const LlamaModel& model, const std::vector<std:
                             "one length");
     model.forward(documents[d], [&](int layer, const Tensor& q, const Tensor& k, const Tensor& v) {
       if (progress) progress(fmt::format("document {} of {}, layer {}", d + 1, documents.size(), layer));
-      const Tensor o = dense_attention(layer, q, k, v);
-      const std::vector<float> norms = model.head_output_norms(layer, o);
+      const LayerTensors in(q, k, v, path_.dtype);
+      const Tensor o = attend(in, nullptr, nullptr).o, added = in_dtype(o, DType::float32);
+      const std::vector<float> norms = model.head_output_norms(layer, added);
       for (std::size_t h = 0; h < norms.size(); ++h) head_weights_[layer][h] += norms[h] * norms[h];
-      records_.push_back({layer, q, k, v, o});
-      return o;
+      records_.push_back({layer, in, o});
+      return added;
     });
   }
   head_weights_ = normalised(std::move(head_weights_), static_cast<double>(documents.size()));
+}
+
+AttentionResult CalibrationData::attend(const LayerTensors& in, const BlockMask* mask,
+                                        const Landmarks* landmarks) const {
+  AttentionOptions options;
+  options.kernel = path_.kernel;
+  options.mask = mask;
+  options.landmarks = landmarks;
+  return block_sparse_attention(in.q, in.k, in.v, options);
 }
 
 HeadWeights CalibrationData::sensitive_head_weights(const LlamaModel& model,
@@ -89,23 +100,23 @@ HeadWeights CalibrationData::sensitive_head_weights(const LlamaModel& model,
   const std::size_t layers = head_weights_.size(), heads = head_weights_.front().size();
   if (documents.size() * layers != records_.size())
     throw InvalidArgument("documents", fmt::format("{}", documents.size()), fmt::format("{}", records_.size() / layers));
+  const AttentionHook dense_by_path = dense_attention_by(path_);
   HeadWeights squares(layers, std::vector<float>(heads, 0.0f));  // of the sensitivity, summed over documents
   for (std::size_t d = 0; d < documents.size(); ++d) {
     const Record* dense = &records_[d * layers];
     const auto run = [&](std::size_t layer, const Tensor& changed) {
       return model.forward(documents[d], [&](int l, const Tensor& q, const Tensor& k, const Tensor& v) {
         const auto at = static_cast<std::size_t>(l);
-        return at < layer ? dense[at].o : at == layer ? changed : dense_attention(l, q, k, v);
+        if (at > layer) return dense_by_path(l, q, k, v);
+        return in_dtype(at < layer ? dense[at].o : changed, DType::float32);
       });
     };
     const Matrix reference = run(layers, {});
     for (std::size_t l = 0; l < layers; ++l) {
       const Record& record = dense[l];
-      const patterns::HalftoneLayer input{&record.q, &record.k, &record.v, 0.0f, {}, {}};
-      AttentionOptions attention;
+      const patterns::HalftoneLayer input{&record.in.q, &record.in.k, &record.in.v, 0.0f, {}, {}};
       const patterns::HalftoneResult selected = select_harshly(input, options, density);
-      attention.mask = &selected.layers[0].mask;
-      const Tensor sparse = block_sparse_attention(record.q, record.k, record.v, attention).o;
+      const Tensor sparse = attend(record.in, &selected.layers[0].mask, nullptr).o;
       const std::vector<SquaredError> errors = squared_errors(sparse, record.o);
       for (std::size_t h = 0; h < heads; ++h) {
         if (progress) progress(fmt::format("document {} of {}, layer {}, head {}", d + 1, documents.size(), l, h));
@@ -128,9 +139,9 @@ Calibration CalibrationData::calibrate(patterns::HalftoneOptions options, double
   options.tolerance = 0.0;
   std::vector<patterns::HalftoneLayer> inputs;
   for (const Record& record : records_)
-    inputs.push_back({&record.q, &record.k, &record.v, 0.0f, weights.empty() ? std::vector<float>{} : weights.at(record.layer), {}});
+    inputs.push_back({&record.in.q, &record.in.k, &record.in.v, 0.0f, weights.empty() ? std::vector<float>{} : weights.at(record.layer), {}});
   const patterns::HalftoneResult selected =
-      patterns::select_halftone(inputs, causal_geometry(records_.front().q), options);
+      patterns::select_halftone(inputs, causal_geometry(records_.front().in.q), options);
   Calibration calibration{weights, {}, selected.tolerance};
   if (!options.landmarks) return calibration;
 
@@ -138,11 +149,9 @@ Calibration CalibrationData::calibrate(patterns::HalftoneOptions options, double
   std::vector<std::vector<double>> gain(layers, std::vector<double>(heads, 0.0));  // of squared error
   for (std::size_t i = 0; i < records_.size(); ++i) {
     const Record& record = records_[i];
-    AttentionOptions attention;
-    attention.mask = &selected.layers[i].mask;
-    const auto without = squared_errors(block_sparse_attention(record.q, record.k, record.v, attention).o, record.o);
-    attention.landmarks = &*selected.layers[i].landmarks;
-    const auto with = squared_errors(block_sparse_attention(record.q, record.k, record.v, attention).o, record.o);
+    const BlockMask& mask = selected.layers[i].mask;
+    const auto without = squared_errors(attend(record.in, &mask, nullptr).o, record.o);
+    const auto with = squared_errors(attend(record.in, &mask, &*selected.layers[i].landmarks).o, record.o);
     for (std::size_t h = 0; h < heads; ++h) gain[record.layer][h] += without[h].difference - with[h].difference;
   }
   for (const auto& layer : gain) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "halftone/eval/quality/attention_path.hpp"
 #include "halftone/eval/quality/sparse_run.hpp"
 #include "halftone/patterns/halftone/halftone.hpp"
 
@@ -14,13 +15,14 @@ namespace halftone::eval {
 /// Says what calibration is at: "document 1 of 3, layer 4". May be empty.
 using CalibrationProgress = std::function<void(std::string_view what)>;
 
-/// Q, K, V and the dense output of every layer over calibration documents of one length. Memory: 4 tensors of float32
-/// per layer and document.
+/// Q, K, V and the dense output of every layer over calibration documents of one length. Memory: 4 tensors of the
+/// path's element type per layer and document.
 class CalibrationData {
  public:
-  /// Runs the model over the documents. Throws InvalidArgument: no documents, documents of different lengths.
+  /// Runs the model over the documents, with attention by `path`; its selection is not used: one tolerance over several
+  /// layers comes from patterns::select_halftone. Throws InvalidArgument: no documents, documents of different lengths.
   CalibrationData(const LlamaModel& model, const std::vector<std::vector<std::int32_t>>& documents,
-                  const CalibrationProgress& progress = {});
+                  const CalibrationProgress& progress = {}, const AttentionPath& path = {});
 
   /// Root mean square over all tokens of what each head adds to the residual stream, over its mean over the model.
   const HeadWeights& head_weights() const { return head_weights_; }
@@ -41,8 +43,12 @@ class CalibrationData {
  private:
   struct Record {
     int layer;
-    Tensor q, k, v, o;
+    LayerTensors in;
+    Tensor o;
   };
+  AttentionResult attend(const LayerTensors& in, const BlockMask* mask, const Landmarks* landmarks) const;
+
+  AttentionPath path_;
   std::vector<Record> records_;  ///< document by document
   HeadWeights head_weights_;
 };

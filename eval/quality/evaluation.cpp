@@ -1,11 +1,13 @@
 #include "halftone/eval/quality/evaluation.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 
 #include "halftone/core/error.hpp"
 #include "halftone/eval/quality/token_quality.hpp"
@@ -51,7 +53,7 @@ class Evaluation {
  public:
   Evaluation(const LlamaModel& model, const std::vector<io::TokenDocument>& documents,
              const std::vector<SparseSetting>& settings, const EvaluationOptions& options)
-      : model_(model), documents_(documents), settings_(settings), options_(options) {
+      : model_(model), documents_(documents), settings_(settings), options_(options), ran_(settings.size()) {
     check();
     for (const io::TokenDocument& document : documents) strata_.try_emplace(document.scenario, static_cast<int>(strata_.size()));
   }
@@ -86,13 +88,18 @@ class Evaluation {
     };
     const std::span<const std::int32_t> seen(document.tokens.data(), document.tokens.size() - 1);
     say("dense");
-    const Matrix dense = model_.forward(seen);
+    Kokkos::Timer timer;
+    const Matrix dense = model_.forward(seen, dense_attention_by(options_.path, &dense_kernel_));
+    Kokkos::fence();
+    seconds_dense_.at({d}) = timer.seconds();
     for (std::size_t s = 0; s < settings_.size(); ++s) {
       say(settings_[s].label);
-      const SparseRun run = run_sparse(model_, seen, settings_[s], {options_.measure_heads, {}});
+      timer.reset();
+      const SparseRun run = run_sparse(model_, seen, settings_[s], {options_.measure_heads, options_.path, {}});
       record_layers(s, d, run);
       if (document.answers.empty()) record_losses(s, d, dense, run.hidden);
       else record_answers(s, d, dense, run.hidden);
+      seconds_.at({s, d}) = timer.seconds();
     }
   }
 
@@ -131,6 +138,8 @@ class Evaluation {
       const LayerRecord& layer = run.layers[l];
       select += layer.select_seconds;
       attend += layer.attend_seconds;
+      if (!layer.selection.empty()) ran_[s].selections.insert(layer.selection);
+      ran_[s].kernels.insert(layer.kernel);
       for (std::size_t h = 0; h < layer.density.size(); ++h) {
         density_.at({s, d, l, h}) = layer.density[h];
         far_mass_.at({s, d, l, h}) = layer.far_mass[h];
@@ -189,9 +198,10 @@ class Evaluation {
       return *std::find_if(file.arrays.begin(), file.arrays.end(), [&](const auto& a) { return a.name == name; });
     };
     struct Numbers {
-      std::vector<double> target, density, increase, low, high, p, equivalence, kl, agreement, accuracy, worst, select, attend;
+      std::vector<double> target, density, increase, low, high, p, equivalence, kl, agreement, accuracy, worst;
+      std::vector<double> select, attend, all;
     } c;
-    std::vector<std::string> labels, patterns;
+    std::vector<std::string> labels, patterns, selections, kernels;
     const double dense_loss = mean_of(array("loss_dense"), 0);
     for (std::size_t s = 0; s < settings_.size(); ++s) {
       labels.push_back(settings_[s].label);
@@ -214,12 +224,17 @@ class Evaluation {
       c.worst.push_back(accuracies.empty() ? kNone : *std::min_element(accuracies.begin(), accuracies.end()));
       c.select.push_back(mean_of(array("select_seconds"), s));
       c.attend.push_back(mean_of(array("attend_seconds"), s));
+      c.all.push_back(mean_of(array("seconds"), s));
+      selections.push_back(fmt::format("{}", fmt::join(ran_[s].selections, ", ")));
+      kernels.push_back(fmt::format("{}", fmt::join(ran_[s].kernels, ", ")));
     }
     std::vector<double> family(c.p.begin() + 1, c.p.end());
     if (!family.empty() && !std::isnan(family[0])) family = holm_adjusted(family);
     family.insert(family.begin(), kNone);
     const std::vector<double> dense_accuracy(settings_.size(), mean_of(array("accuracy_dense"), 0));
     const std::vector<double> dense(settings_.size(), dense_loss);
+    const std::vector<std::string> dtype(settings_.size(), std::string(name_of(options_.path.dtype)));
+    const std::vector<std::string> dense_kernel(settings_.size(), dense_kernel_);
     return {{{"setting", labels, "1", ""},
              {"pattern", patterns, "1", ""},
              {"density_wanted", c.target, "1", "0: a tolerance was given"},
@@ -238,7 +253,12 @@ class Evaluation {
              {"accuracy", c.accuracy, "1", "tokens asked for that the model puts first"},
              {"accuracy_worst", c.worst, "1", "of the worst document"},
              {"select_seconds", c.select, "s", "choosing blocks, all layers"},
-             {"attend_seconds", c.attend, "s", "attention, all layers"}}};
+             {"attend_seconds", c.attend, "s", "attention, all layers"},
+             {"seconds", c.all, "s", "a document, from the tokens to the measures"},
+             {"attention_dtype", dtype, "1", "of q, k, v and the output of attention"},
+             {"selection", selections, "1", "halftone: the selection that ran"},
+             {"kernel", kernels, "1", "the attention kernel that ran"},
+             {"kernel_dense", dense_kernel, "1", "the one that ran for dense attention"}}};
   }
 
   double difference_p(const io::NamedArray& increase, std::size_t s) const {
@@ -253,6 +273,11 @@ class Evaluation {
   const std::vector<SparseSetting>& settings_;
   const EvaluationOptions& options_;
   std::map<std::string, int> strata_;
+  struct Ran {
+    std::set<std::string> selections, kernels;
+  };
+  std::vector<Ran> ran_;  ///< [setting]
+  std::string dense_kernel_;
 
   using Axes = std::vector<std::pair<std::string, std::int64_t>>;
   std::int64_t number_of_settings() const { return static_cast<std::int64_t>(settings_.size()); }
@@ -283,8 +308,12 @@ class Evaluation {
   Filling mass_{"captured_mass", "1", "share of the dense softmax in kept blocks", head_axes()};
   Filling select_seconds_{"select_seconds", "s", "choosing blocks, all layers", setting_axes()};
   Filling attend_seconds_{"attend_seconds", "s", "attention, all layers", setting_axes()};
-  std::vector<Filling*> fillings_{&loss_dense_, &loss_increase_,  &by_position_, &kl_,   &agreement_,      &accuracy_dense_,
-                                  &accuracy_,   &density_,        &far_mass_,    &error_, &mass_, &select_seconds_, &attend_seconds_};
+  Filling seconds_{"seconds", "s", "from the tokens to the measures", setting_axes()};
+  Filling seconds_dense_{"seconds_dense", "s", "the model with dense attention", document_axis()};
+  std::vector<Filling*> fillings_{&loss_dense_,     &loss_increase_, &by_position_, &kl_,
+                                  &agreement_,      &accuracy_dense_, &accuracy_,   &density_,
+                                  &far_mass_,       &error_,          &mass_,       &select_seconds_,
+                                  &attend_seconds_, &seconds_,        &seconds_dense_};
 };
 
 }  // namespace

@@ -19,6 +19,7 @@ struct EvaluationOptions {
   bool measure_heads = false;       ///< output error and captured mass of every head: a dense pass per layer
   double margin = 0.005;            ///< equivalent to dense: a loss increase below this share of the dense loss
   Resampling resampling = {};
+  AttentionPath path = {};          ///< of every setting and of dense attention alike
   std::function<void(std::string_view what)> progress;  ///< "books/00 (1 of 6), halftone 10 %"; may be empty
 };
 
@@ -29,11 +30,12 @@ struct EvaluationOptions {
 ///   loss_increase_by_position [setting, document, position], and
 ///   density, far_mass (with measure_heads: relative_error, captured_mass) [setting, document, layer, head],
 ///   select_seconds, attend_seconds [setting, document].
+/// All documents give seconds [setting, document] and seconds_dense [document], from the tokens to the measures.
 /// Documents with answers give accuracy [setting, document], the share of the tokens asked for that the model puts
 /// first given those before them, and accuracy_dense [document]. What does not apply to a document is NaN.
 /// The summary has one row per setting: means over scenarios of the means of their documents, the loss increase with
 /// its 95 % bootstrap interval, the sign-flip p-value of the difference to the first setting with Holm's adjustment
-/// over the settings, and the p-value of equivalence to dense within the margin.
+/// over the settings, the p-value of equivalence to dense within the margin, and the selections and kernels that ran.
 /// Throws InvalidArgument: no document, no setting, documents of different lengths; and as run_sparse does.
 io::EvalFile evaluate(const LlamaModel& model, const std::vector<io::TokenDocument>& documents,
                       const std::vector<SparseSetting>& settings, const EvaluationOptions& options = {});

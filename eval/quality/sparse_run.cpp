@@ -6,6 +6,7 @@
 
 #include "halftone/core/error.hpp"
 #include "halftone/kernels/attention.hpp"
+#include "halftone/kernels/halftone_selection.hpp"
 #include "halftone/patterns/halftone/halftone.hpp"
 #include "halftone/patterns/pattern.hpp"
 
@@ -15,33 +16,36 @@ namespace {
 struct Selected {
   BlockMask mask;
   std::optional<Landmarks> landmarks;
+  std::string selection;
 };
 
-Selected select_halftone_layer(const SparseSetting& setting, int layer, const Tensor& q, const Tensor& k,
-                               const Tensor& v) {
+Selected select_halftone_layer(const SparseSetting& setting, int layer, const LayerTensors& in,
+                               std::string_view selection) {
   const Calibration& calibration = setting.calibration;
   const double density = setting.density == 0.0 && calibration.tolerance < 0.0 ? 1.0 : setting.density;
   patterns::HalftoneOptions options = patterns::halftone_options(setting.parameters, density);
   if (density == 0.0 && calibration.tolerance > 0.0) options.tolerance = calibration.tolerance;
-  patterns::HalftoneLayer input{&q, &k, &v, 0.0f, {}, {}};
+  patterns::HalftoneLayer input{&in.q, &in.k, &in.v, 0.0f, {}, {}};
   if (!calibration.head_weights.empty()) input.head_weight = calibration.head_weights.at(layer);
   if (!calibration.gates.empty()) {
     options.landmarks = true;
     input.gate = calibration.gates.at(layer);
   }
-  patterns::HalftoneResult result = patterns::select_halftone({&input, 1}, causal_geometry(q), options);
-  return {std::move(result.layers[0].mask), std::move(result.layers[0].landmarks)};
+  const MaskGeometry geometry = causal_geometry(in.q);
+  const SelectionEntry& chosen = choose_selection(input, geometry, options, selection);
+  patterns::HalftoneResult result = chosen.run(input, geometry, options);
+  return {std::move(result.layers[0].mask), std::move(result.layers[0].landmarks), std::string(chosen.name)};
 }
 
-Selected select(const SparseSetting& setting, int layer, const Tensor& q, const Tensor& k, const Tensor& v) {
-  if (setting.pattern == "halftone") return select_halftone_layer(setting, layer, q, k, v);
+Selected select(const SparseSetting& setting, int layer, const LayerTensors& in, std::string_view selection) {
+  if (setting.pattern == "halftone") return select_halftone_layer(setting, layer, in, selection);
   patterns::PatternRequest request;
-  request.geometry = causal_geometry(q);
-  request.q = &q;
-  request.k = &k;
+  request.geometry = causal_geometry(in.q);
+  request.q = &in.q;
+  request.k = &in.k;
   request.density = setting.density;
   request.seed = setting.seed;
-  return {patterns::make_mask(setting.pattern, request, setting.parameters), std::nullopt};
+  return {patterns::make_mask(setting.pattern, request, setting.parameters), std::nullopt, ""};
 }
 
 std::vector<double> density_per_head(const BlockMask& mask, std::int64_t heads) {
@@ -93,27 +97,34 @@ SparseRun run_sparse(const LlamaModel& model, std::span<const std::int32_t> toke
   SparseRun run;
   const auto attend = [&](int layer, const Tensor& q, const Tensor& k, const Tensor& v) {
     if (options.progress) options.progress(layer);
+    const LayerTensors in(q, k, v, options.path.dtype);
+    Kokkos::fence();
     LayerRecord record;
     Kokkos::Timer timer;
-    const Selected selected = select(setting, layer, q, k, v);
+    const Selected selected = select(setting, layer, in, options.path.selection);
     Kokkos::fence();
     record.select_seconds = timer.seconds();
     AttentionOptions attention;
+    attention.kernel = options.path.kernel;
     attention.mask = &selected.mask;
     if (selected.landmarks) attention.landmarks = &*selected.landmarks;
     timer.reset();
-    const AttentionResult sparse = block_sparse_attention(q, k, v, attention);
+    const AttentionResult sparse = block_sparse_attention(in.q, in.k, in.v, attention);
     record.attend_seconds = timer.seconds();
+    record.selection = selected.selection;
+    record.kernel = sparse.kernel;
     record.density = density_per_head(selected.mask, q.shape[1]);
     if (selected.landmarks) record.far_mass = mean_per_head(sparse.far_mass, q.shape[1]);
     else record.far_mass.assign(q.shape[1], 0.0);
     if (options.measure_heads) {
-      const AttentionResult dense = block_sparse_attention(q, k, v);
+      attention.mask = nullptr;
+      attention.landmarks = nullptr;
+      const AttentionResult dense = block_sparse_attention(in.q, in.k, in.v, attention);
       record.error = squared_errors(sparse.o, dense.o);
       record.captured_mass = captured_mass(sparse, dense);
     }
     run.layers.push_back(std::move(record));
-    return sparse.o;
+    return in_dtype(sparse.o, DType::float32);
   };
   run.hidden = model.forward(tokens, attend);
   return run;

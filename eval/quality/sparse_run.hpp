@@ -10,6 +10,7 @@
 #include "halftone/core/block_mask.hpp"
 #include "halftone/eval/model/activations.hpp"
 #include "halftone/eval/model/llama.hpp"
+#include "halftone/eval/quality/attention_path.hpp"
 #include "halftone/eval/quality/attention_quality.hpp"
 
 namespace halftone::eval {
@@ -37,6 +38,8 @@ struct LayerRecord {
   std::vector<SquaredError> error;      ///< against dense attention of the same inputs; only when measured
   std::vector<double> captured_mass;    ///< likewise
   double select_seconds = 0.0, attend_seconds = 0.0;
+  std::string selection;                ///< of halftone, the selection that ran; empty for other patterns
+  std::string kernel;                   ///< the kernel that ran
 };
 
 struct SparseRun {
@@ -51,6 +54,7 @@ MaskGeometry causal_geometry(const Tensor& q);
 
 struct RunOptions {
   bool measure_heads = false;     ///< also dense attention in every layer, for error and captured mass
+  AttentionPath path;
   LayerProgress progress;
 };
 

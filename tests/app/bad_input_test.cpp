@@ -235,6 +235,16 @@ TEST_F(BadInput, Evaluations) {
   expect_refused(on_document({"--pattern", "local:{window"}), kUsage, HasSubstr("JSON object"));
   expect_refused(on_document({"--pattern", "halftone:landmarks=true"}), kUsage, HasSubstr("--calibration"));
   expect_refused(on_document({"--pattern", "halftone:landmarks=3"}), kUsage, HasSubstr("expected true or false"));
+  expect_refused(on_document({"--pattern", "local", "--attention-dtype", "int8"}), kFailure,
+                 HasSubstr("dtype: got int8, expected float32, float16 or bfloat16"));
+  expect_refused(on_document({"--pattern", "local", "--selection", "quick"}), kUsage,
+                 HasSubstr("--selection: got quick, expected one of auto, cuda, kokkos"));
+  expect_refused(on_document({"--pattern", "local", "--kernel", "quick"}), kUsage,
+                 HasSubstr("--kernel: got quick, expected one of auto, sm90"));
+  expect_refused(on_document({"--pattern", "local", "--kernel", "sm90"}), kFailure, HasSubstr("sm90: "));
+  expect_refused({"calibrate", "--model", HALFTONE_TINY_MODEL, "--tokens", "tokens.h5", "--document", "books/00",
+                  "--out", "new.h5", "--attention-dtype", "int8"},
+                 kFailure, HasSubstr("got int8"));
   expect_refused(on_document({"--pattern", "local", "--head-weights", "none.json"}), kUsage, HasSubstr("none.json"));
   write_text(path("weights.json"), "[[1, 2, 3, 4]]");
   expect_refused(on_document({"--pattern", "local", "--head-weights", "weights.json"}), kUsage,

@@ -43,6 +43,15 @@ class Calibrate : public CommandTest {
   }
 };
 
+TEST_F(Calibrate, InSixteenBits) {
+  run_well(command({"--document", "a", "--density", "0.8", "--attention-dtype", "bfloat16", "--kernel", "reference"}));
+  const io::CalibrationFile c = io::read_calibration(path("c.h5"));
+  const eval::LlamaModel model(io::read_model(HALFTONE_TINY_MODEL));
+  const eval::HeadWeights weights = eval::measure_head_weights(model, tokens("a"));
+  for (int i = 0; i < 8; ++i) EXPECT_NEAR(c.head_weight[i], weights[i / 4][i % 4], 0.01);
+  EXPECT_NE(c.head_weight[0], weights[0][0]);
+}
+
 TEST_F(Calibrate, MeasuresWeightsAndTheToleranceOfADocument) {
   const std::string out = run_well(command({"--document", "a", "--density", "0.8", "--param", "micro_block=8"}));
   EXPECT_THAT(out, HasSubstr("c.h5: tolerance "));

@@ -302,7 +302,8 @@ TEST_F(Command, EvaluatesPatternsOnAModel) {
   const std::string out = run_well({"eval", "--model", HALFTONE_TINY_MODEL, "--tokens", "tokens.h5", "--documents", "a/00",
                                     "--tasks", "tasks.h5", "--calibration", "b/00", "--length", "1024", "--pattern",
                                     "halftone:landmarks=true,micro_block=8", "--pattern", "local", "--density", "0.6,1",
-                                    "--heads", "--out", "eval.h5"});
+                                    "--heads", "--attention-dtype", "bfloat16", "--selection", "kokkos", "--kernel",
+                                    "portable", "--out", "eval.h5"});
   const io::EvalFile file = io::read_eval(path("eval.h5"));
   EXPECT_THAT(std::get<std::vector<std::string>>(file.summary.column("setting").values),
               ::testing::ElementsAre("halftone:landmarks=true,micro_block=8 60 %",
@@ -313,6 +314,9 @@ TEST_F(Command, EvaluatesPatternsOnAModel) {
   EXPECT_NEAR(increase[1], 0.0, 1e-5);
   EXPECT_NEAR(increase[3], 0.0, 1e-5);
   EXPECT_NE(increase[2], 0.0);
+  for (const auto& [column, expected] : {std::pair{"attention_dtype", "bfloat16"}, {"selection", "kokkos"},
+                                         {"kernel", "portable"}, {"kernel_dense", "portable"}})
+    EXPECT_EQ(std::get<std::vector<std::string>>(file.summary.column(column).values)[0], expected);
 }
 
 TEST_F(Command, FilesSayHowTheyWereMade) {

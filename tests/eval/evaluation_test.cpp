@@ -39,6 +39,9 @@ struct Evaluation : ::testing::Test {
   static double at(const io::EvalFile& file, const std::string& column, std::size_t row) {
     return std::get<std::vector<double>>(file.summary.column(column).values)[row];
   }
+  static std::string text(const io::EvalFile& file, const std::string& column, std::size_t row) {
+    return std::get<std::vector<std::string>>(file.summary.column(column).values)[row];
+  }
   static const io::NamedArray& array(const io::EvalFile& file, const std::string& name) {
     for (const io::NamedArray& one : file.arrays)
       if (one.name == name) return one;
@@ -88,6 +91,48 @@ TEST_F(Evaluation, NumbersAreThoseOfTheParts) {
   EXPECT_GE(at(file, "p_first_holm", 1), at(file, "p_first", 1));
 }
 
+TEST_F(Evaluation, SixteenBitAttentionIsCloseAndPairedWithItsOwnDense) {
+  const std::vector<io::TokenDocument> documents{document("a", 0)};
+  const std::vector<SparseSetting> settings{setting("all", "dense", 1.0), setting("local", "local", 0.5)};
+  const io::EvalFile exact = eval::evaluate(model, documents, settings);
+  for (const DType dtype : {DType::float16, DType::bfloat16}) {
+    eval::EvaluationOptions options;
+    options.path.dtype = dtype;
+    options.measure_heads = true;
+    const io::EvalFile file = eval::evaluate(model, documents, settings, options);
+    const double loss = at(exact, "loss_dense", 0), rounding = dtype == DType::bfloat16 ? 0x1p-8 : 0x1p-11;
+    EXPECT_NE(at(file, "loss_dense", 0), loss);
+    EXPECT_NEAR(at(file, "loss_dense", 0), loss, rounding * loss);
+    EXPECT_NEAR(at(file, "loss_increase", 1), at(exact, "loss_increase", 1), rounding * loss);
+    EXPECT_NEAR(at(file, "loss_increase", 0), 0.0, rounding * loss);
+    EXPECT_LT(array(file, "relative_error").values[0], rounding);
+    EXPECT_EQ(text(file, "attention_dtype", 0), name_of(dtype));
+  }
+}
+
+TEST_F(Evaluation, SaysWhatRanAndHowLong) {
+  const std::vector<io::TokenDocument> documents{document("a", 0)};
+  eval::EvaluationOptions options;
+  options.path.selection = "kokkos";
+  options.path.kernel = "portable";
+  const std::vector<SparseSetting> settings{setting("ours", "halftone", 0.6), setting("local", "local", 0.5)};
+  const io::EvalFile file = eval::evaluate(model, documents, settings, options);
+  EXPECT_EQ(text(file, "selection", 0), "kokkos");
+  EXPECT_EQ(text(file, "selection", 1), "");  // a pattern of its own
+  for (const char* column : {"kernel", "kernel_dense"}) EXPECT_EQ(text(file, column, 1), "portable");
+  EXPECT_EQ(text(file, "attention_dtype", 1), "float32");
+  EXPECT_GT(array(file, "seconds_dense").values[0], 0.0);
+  for (std::size_t s = 0; s < 2; ++s) {
+    EXPECT_GT(at(file, "seconds", s), at(file, "select_seconds", s) + at(file, "attend_seconds", s));
+    EXPECT_EQ(array(file, "seconds").values[s], at(file, "seconds", s));
+  }
+  options.path.kernel = "none";
+  EXPECT_THAT(refusal([&] { eval::evaluate(model, documents, settings, options); }), ::testing::HasSubstr("got none"));
+  options.path.kernel = "auto";
+  options.path.selection = "none";
+  EXPECT_THAT(refusal([&] { eval::evaluate(model, documents, settings, options); }), ::testing::HasSubstr("got none"));
+}
+
 TEST_F(Evaluation, AnswersAreCounted) {
   io::TokenDocument asks = document("task", 0);
   asks.answers = {100, 500, 900};
@@ -129,6 +174,10 @@ TEST_F(Evaluation, CalibrationMeetsTheDensityAndChoosesHeads) {
   for (const auto& tokens : documents)
     density += eval::run_sparse(model, tokens, calibrated).density() / 2;
   EXPECT_NEAR(density, 0.6, 0.1);  // the sparse model's own activations differ from the dense ones
+  const eval::CalibrationData rounded(model, documents, {}, {DType::bfloat16, "auto", "auto"});
+  const double tolerance = rounded.calibrate(options, 0.6, rounded.head_weights()).tolerance;
+  EXPECT_NE(tolerance, calibration.tolerance);
+  EXPECT_NEAR(tolerance, calibration.tolerance, 0.02 * calibration.tolerance);
   documents[1].pop_back();
   EXPECT_NE(refusal([&] { eval::CalibrationData(model, documents); }), "");
   EXPECT_NE(refusal([&] { eval::CalibrationData(model, {}); }), "");
