@@ -28,6 +28,7 @@ struct Arguments {
   PathArguments path;
   std::int64_t length = 16384;
   bool sensitivity = false, force = false;
+  int sweeps = 0;  ///< of the fit; 0: none
 };
 
 using Tokens = std::vector<std::int32_t>;
@@ -52,14 +53,21 @@ std::vector<Value> flat(const std::vector<Row>& rows) {
 
 io::CalibrationFile calibrate(const eval::LlamaModel& model, const std::vector<Tokens>& documents,
                               const PatternChoice& choice, const eval::AttentionPath& path, bool sensitivity,
-                              Progress& progress) {
+                              int sweeps, Progress& progress) {
   const auto say = [&](std::string_view what) { progress.step(std::string(what)); };
   const eval::CalibrationData data(model, documents, say, path);
   progress.step("finding the tolerance and the gates");
   patterns::HalftoneOptions options = patterns::halftone_options(choice.parameters, choice.density);
   options.landmarks = true;
-  const eval::HeadWeights weights =
+  eval::HeadWeights weights =
       sensitivity ? data.sensitive_head_weights(model, documents, options, choice.density, say) : data.head_weights();
+  if (sweeps > 0) {
+    const eval::FittedWeights fitted =
+        data.fitted_head_weights(model, documents, choice.parameters, choice.density, weights, sweeps, say);
+    progress.step(fmt::format("divergence from dense attention: {:.4f} before, {:.4f} after the fit",
+                              fitted.divergence_before, fitted.divergence));
+    weights = fitted.weights;
+  }
   const eval::Calibration measured = data.calibrate(options, choice.density, weights);
   if (!(measured.tolerance > 0.0))
     throw InvalidArgument("density", fmt::format("{}", choice.density),
@@ -85,7 +93,7 @@ void run(const Arguments& arguments, const std::string& command_line) {
   Progress progress;
   progress.step("reading " + arguments.model);
   const eval::LlamaModel model(io::read_model(arguments.model));
-  io::CalibrationFile file = calibrate(model, documents, choice, path, arguments.sensitivity, progress);
+  io::CalibrationFile file = calibrate(model, documents, choice, path, arguments.sensitivity, arguments.sweeps, progress);
   file.source = fmt::format("{} over {} tokens of {} from {}", file_name(arguments.model), arguments.length,
                             fmt::join(arguments.documents, ", "), file_name(arguments.tokens));
 
@@ -136,6 +144,11 @@ void add_calibrate(CLI::App& program, Invocation& invocation) {
   command->add_flag("--sensitivity", a.sensitivity,
                     "Weigh heads also by what their error does to the model's predictions: better, for a forward pass "
                     "per head and document");
+  command->add_option("--fit", a.sweeps,
+                      "Sweeps over the heads that fit their weights to the divergence of the predictions from dense "
+                      "attention: better still, for up to two sparse passes per head, document and sweep (for a GPU)")
+      ->type_name("SWEEPS")
+      ->check(CLI::Range(0, 100).description(""));
   command->add_option("--out", a.out, "Calibration file to write")->type_name("FILE")->required();
   add_force(*command, a.force);
   command->footer(

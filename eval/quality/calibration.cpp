@@ -98,8 +98,7 @@ HeadWeights CalibrationData::sensitive_head_weights(const LlamaModel& model,
                                                     patterns::HalftoneOptions options, double density,
                                                     const CalibrationProgress& progress) const {
   const std::size_t layers = head_weights_.size(), heads = head_weights_.front().size();
-  if (documents.size() * layers != records_.size())
-    throw InvalidArgument("documents", fmt::format("{}", documents.size()), fmt::format("{}", records_.size() / layers));
+  require_documents(documents.size());
   const AttentionHook dense_by_path = dense_attention_by(path_);
   HeadWeights squares(layers, std::vector<float>(heads, 0.0f));  // of the sensitivity, summed over documents
   for (std::size_t d = 0; d < documents.size(); ++d) {
@@ -133,15 +132,69 @@ HeadWeights CalibrationData::sensitive_head_weights(const LlamaModel& model,
   return normalised(std::move(weights), 1.0);
 }
 
-Calibration CalibrationData::calibrate(patterns::HalftoneOptions options, double density,
-                                       const HeadWeights& weights) const {
+void CalibrationData::require_documents(std::size_t count) const {
+  const std::size_t expected = records_.size() / head_weights_.size();
+  if (count != expected) throw InvalidArgument("documents", fmt::format("{}", count), fmt::format("{}", expected));
+}
+
+FittedWeights CalibrationData::fitted_head_weights(const LlamaModel& model,
+                                                   const std::vector<std::vector<std::int32_t>>& documents,
+                                                   const nlohmann::json& parameters, double density,
+                                                   const HeadWeights& start, int sweeps,
+                                                   const CalibrationProgress& progress) const {
+  require_documents(documents.size());
+  if (sweeps < 1) throw InvalidArgument("sweeps", fmt::format("{}", sweeps), "at least 1");
+  patterns::HalftoneOptions options = patterns::halftone_options(parameters, density);
+  options.landmarks = true;
+  SparseSetting setting{"", "halftone", parameters, 0.0, 0, calibrate(options, density, start)};
+  options.landmarks = false;  // they make no difference to the tolerance
+  RunOptions by_path;
+  by_path.path = path_;
+  std::vector<Matrix> dense;
+  for (const auto& document : documents) dense.push_back(model.forward(document, dense_attention_by(path_)));
+  const auto divergence = [&](const HeadWeights& weights) {
+    setting.calibration.head_weights = weights;
+    setting.calibration.tolerance = select(options, density, weights).tolerance;
+    double sum = 0.0;
+    for (std::size_t d = 0; d < documents.size(); ++d)
+      sum += mean_divergence(model, dense[d], run_sparse(model, documents[d], setting, by_path).hidden);
+    return sum / static_cast<double>(documents.size());
+  };
+
+  FittedWeights best{start, divergence(start), 0.0};
+  best.divergence = best.divergence_before;
+  double factor = 2.0;
+  for (int sweep = 0; sweep < sweeps; ++sweep, factor = std::sqrt(factor))
+    for (std::size_t l = 0; l < start.size(); ++l)
+      for (std::size_t h = 0; h < start[l].size(); ++h) {
+        if (progress)
+          progress(fmt::format("sweep {} of {}, layer {}, head {}, divergence {:.4f}", sweep + 1, sweeps, l, h, best.divergence));
+        for (const double by : {factor, 1.0 / factor}) {
+          HeadWeights tried = best.weights;
+          tried[l][h] *= static_cast<float>(by);
+          const double reached = divergence(tried);
+          if (!(reached < best.divergence)) continue;
+          best.weights = std::move(tried);
+          best.divergence = reached;
+          break;
+        }
+      }
+  return best;
+}
+
+patterns::HalftoneResult CalibrationData::select(patterns::HalftoneOptions options, double density,
+                                                 const HeadWeights& weights) const {
   options.density = density;
   options.tolerance = 0.0;
   std::vector<patterns::HalftoneLayer> inputs;
   for (const Record& record : records_)
     inputs.push_back({&record.in.q, &record.in.k, &record.in.v, 0.0f, weights.empty() ? std::vector<float>{} : weights.at(record.layer), {}});
-  const patterns::HalftoneResult selected =
-      patterns::select_halftone(inputs, causal_geometry(records_.front().in.q), options);
+  return patterns::select_halftone(inputs, causal_geometry(records_.front().in.q), options);
+}
+
+Calibration CalibrationData::calibrate(patterns::HalftoneOptions options, double density,
+                                       const HeadWeights& weights) const {
+  const patterns::HalftoneResult selected = select(options, density, weights);
   Calibration calibration{weights, {}, selected.tolerance};
   if (!options.landmarks) return calibration;
 

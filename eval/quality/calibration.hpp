@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,11 @@ namespace halftone::eval {
 
 /// Says what calibration is at: "document 1 of 3, layer 4". May be empty.
 using CalibrationProgress = std::function<void(std::string_view what)>;
+
+struct FittedWeights {
+  HeadWeights weights;
+  double divergence_before = 0.0, divergence = 0.0;  ///< nats per token, with the weights at the start and at the end
+};
 
 /// Q, K, V and the dense output of every layer over calibration documents of one length. Memory: 4 tensors of the
 /// path's element type per layer and document.
@@ -36,6 +42,16 @@ class CalibrationData {
                                      patterns::HalftoneOptions options, double density,
                                      const CalibrationProgress& progress = {}) const;
 
+  /// Head weights fitted to what they are for: coordinate descent, from `start`, on the mean divergence of the
+  /// next-token distributions from those with dense attention, over all tokens of the documents given at construction.
+  /// A sweep offers every head twice its weight and half of it, the next one the square root of these factors, and so
+  /// on; each offer is tried at the tolerance that keeps the mean density at `density`, with the landmark gates of
+  /// `start`. `parameters` are the pattern's (halftone_options). Costs up to 2 num_layers num_heads sweeps sparse passes
+  /// per document. Throws InvalidArgument: sweeps below 1, other documents than those given at construction.
+  FittedWeights fitted_head_weights(const LlamaModel& model, const std::vector<std::vector<std::int32_t>>& documents,
+                                    const nlohmann::json& parameters, double density, const HeadWeights& start,
+                                    int sweeps, const CalibrationProgress& progress = {}) const;
+
   /// The tolerance at which the mean density over documents, layers and heads is `density`, and with
   /// `options.landmarks` the heads whose output error landmarks reduce. options.density and .tolerance are ignored.
   Calibration calibrate(patterns::HalftoneOptions options, double density, const HeadWeights& weights) const;
@@ -46,6 +62,8 @@ class CalibrationData {
     LayerTensors in;
     Tensor o;
   };
+  patterns::HalftoneResult select(patterns::HalftoneOptions options, double density, const HeadWeights& weights) const;
+  void require_documents(std::size_t count) const;
   AttentionResult attend(const LayerTensors& in, const BlockMask* mask, const Landmarks* landmarks) const;
 
   AttentionPath path_;

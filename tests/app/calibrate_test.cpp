@@ -94,6 +94,17 @@ TEST_F(Calibrate, WeighsBySensitivityWhereAsked) {
   for (int i = 0; i < 8; ++i) EXPECT_NEAR(c.head_weight[i], weights[i / 4][i % 4], 1e-5);
 }
 
+TEST_F(Calibrate, FitsWhereAsked) {
+  run_well(command({"--document", "a", "--density", "0.8", "--fit", "1"}));
+  const io::CalibrationFile c = io::read_calibration(path("c.h5"));
+  const eval::LlamaModel model(io::read_model(HALFTONE_TINY_MODEL));
+  const std::vector<std::vector<std::int32_t>> documents{tokens("a")};
+  const eval::CalibrationData data(model, documents);
+  const eval::HeadWeights weights =
+      data.fitted_head_weights(model, documents, nlohmann::json::object(), 0.8, data.head_weights(), 1).weights;
+  for (int i = 0; i < 8; ++i) EXPECT_NEAR(c.head_weight[i], weights[i / 4][i % 4], 1e-5);
+}
+
 TEST_F(Calibrate, AveragesOverDocuments) {
   run_well(command({"--document", "a", "--document", "b", "--density", "0.8"}));
   const io::CalibrationFile c = io::read_calibration(path("c.h5"));

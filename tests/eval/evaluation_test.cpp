@@ -183,6 +183,36 @@ TEST_F(Evaluation, CalibrationMeetsTheDensityAndChoosesHeads) {
   EXPECT_NE(refusal([&] { eval::CalibrationData(model, {}); }), "");
 }
 
+TEST_F(Evaluation, FittedWeightsBringTheModelNearer) {
+  std::vector<std::vector<std::int32_t>> documents{document("a", 7).tokens};
+  documents[0].pop_back();
+  const eval::CalibrationData data(model, documents);
+  const nlohmann::json parameters{{"sink_blocks", 0}, {"local_blocks", 0}};
+  const eval::FittedWeights fitted =
+      data.fitted_head_weights(model, documents, parameters, 0.6, data.head_weights(), 2);
+  EXPECT_LT(fitted.divergence, fitted.divergence_before);
+
+  // Both divergences by whole evaluations, with the gates of the weights at the start.
+  patterns::HalftoneOptions options = patterns::halftone_options(parameters, 0.6);
+  options.landmarks = true;
+  const auto gates = data.calibrate(options, 0.6, data.head_weights()).gates;
+  const eval::Matrix dense = model.forward(documents[0]);
+  const std::vector<std::int32_t> targets(documents[0].size(), 1);
+  const auto divergence = [&](const eval::HeadWeights& weights) {
+    eval::SparseSetting setting{"", "halftone", parameters, 0.0, 0, data.calibrate(options, 0.6, weights)};
+    setting.calibration.gates = gates;
+    const eval::TokenQuality quality =
+        eval::compare_tokens(model, dense, eval::run_sparse(model, documents[0], setting).hidden, targets);
+    double sum = 0.0;
+    for (const float kl : quality.kl) sum += kl;
+    return sum / static_cast<double>(quality.size());
+  };
+  EXPECT_NEAR(fitted.divergence_before, divergence(data.head_weights()), 1e-4 * fitted.divergence_before);
+  EXPECT_NEAR(fitted.divergence, divergence(fitted.weights), 1e-4 * fitted.divergence_before);
+  EXPECT_NE(refusal([&] { data.fitted_head_weights(model, {}, parameters, 0.6, data.head_weights(), 1); }), "");
+  EXPECT_NE(refusal([&] { data.fitted_head_weights(model, documents, parameters, 0.6, data.head_weights(), 0); }), "");
+}
+
 TEST_F(Evaluation, SensitiveWeightsCountTheModelsDivergence) {
   std::vector<std::vector<std::int32_t>> documents{document("a", 7).tokens};
   documents[0].pop_back();
