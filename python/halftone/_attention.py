@@ -6,23 +6,16 @@ import torch
 from . import _call, ops
 from .masks import BlockMask
 
+Tensor, is_compiling, is_grad_enabled = torch.Tensor, torch.compiler.is_compiling, torch.is_grad_enabled
+dispatch_modes = torch._C._len_torch_dispatch_stack
 Result = torch.Tensor | tuple[torch.Tensor, ...]
 
 
 def _seen_by_torch(q, k, v) -> bool:
     """Whether the call has to go through an operator: it is traced, its tensors hold no data, or gradients are asked for
     (which the operators refuse in the backward pass, the only one that is missing)."""
-    if torch.compiler.is_compiling() or not (type(q) is type(k) is type(v) is torch.Tensor) or q.is_meta:
-        return True
-    if torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or v.requires_grad):
-        return True
-    return torch._C._len_torch_dispatch_stack() > 0
-
-
-def _result(o, lse, far_mass, return_lse, return_far_mass, *rest) -> Result:
-    if not (return_lse or return_far_mass or rest):
-        return o
-    return (o, *((lse,) if return_lse else ()), *((far_mass,) if return_far_mass else ()), *rest)
+    return (is_compiling() or not (type(q) is type(k) is type(v) is Tensor) or dispatch_modes() > 0 or q.is_meta
+            or (is_grad_enabled() and (q.requires_grad or k.requires_grad or v.requires_grad)))
 
 
 def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, density: float | None = None,
@@ -56,20 +49,22 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, density: flo
     Raises ValueError on arguments that contradict one another, UnsupportedError (a NotImplementedError) with each
     kernel's reason when none serves the call: on CUDA devices, compute capability 9.0 and head dims that are multiples of
     8 up to 128."""
-    settings = _call.Settings(causal, scale or 0.0, kernel, max_seqlen_q, max_seqlen_k, return_lse, return_far_mass)
-    selection = _call.Selection(tolerance or 0.0, density or 0.0, landmarks, block_k, micro_block, representatives,
-                                sink_blocks, local_blocks)
+    settings = (causal, scale or 0.0, kernel, max_seqlen_q, max_seqlen_k, return_lse, return_far_mass)
+    selection = (tolerance or 0.0, density or 0.0, landmarks, block_k, micro_block, representatives, sink_blocks,
+                 local_blocks)
+    mask = ()
     if return_mask:
-        o, lse, far_mass, mask = _call.select_and_attend(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k,
-                                                         settings, selection, return_mask=True)
-        return _result(o, lse, far_mass, return_lse, return_far_mass, mask)
-    call = _through_operator if _seen_by_torch(q, k, v) else _call.select_and_attend
-    o, lse, far_mass = call(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k, settings, selection)
-    return _result(o, lse, far_mass, return_lse, return_far_mass)
-
-
-def _through_operator(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k, settings, selection):
-    return torch.ops.halftone.attention(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k, *settings, *selection)
+        o, lse, far_mass, *mask = _call.select_and_attend(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k,
+                                                          settings, selection, return_mask=True)
+    elif _seen_by_torch(q, k, v):
+        o, lse, far_mass = torch.ops.halftone.attention(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k, *settings,
+                                                        *selection)
+    else:
+        o, lse, far_mass = _call.select_and_attend(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k, settings,
+                                                   selection)
+    if not (return_lse or return_far_mass or return_mask):
+        return o
+    return (o, *((lse,) if return_lse else ()), *((far_mass,) if return_far_mass else ()), *mask)
 
 
 def block_sparse_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: BlockMask | None = None, *,
@@ -83,14 +78,13 @@ def block_sparse_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, ma
     causal: hide, besides what the mask leaves out, keys j > i + seq_k - seq_q from query i.
     sink: float32 [heads_q], one extra logit per head that takes part in the softmax without a value.
     On CUDA devices of compute capability 8.0 and up, head dims that are multiples of 8."""
-    settings = _call.Settings(causal, scale or 0.0, kernel, max_seqlen_q, max_seqlen_k, return_lse, False)
+    settings = (causal, scale or 0.0, kernel, max_seqlen_q, max_seqlen_k, return_lse, False)
+    if not _seen_by_torch(q, k, v):
+        o, lse, _ = _call.attend(q, k, v, sink, cu_seqlens_q, cu_seqlens_k, settings, () if mask is None else mask.packed)
+        return (o, lse) if return_lse else o
     if mask is not None and mask.device != q.device:
         raise ValueError(f"device of the mask: got {mask.device}, expected {q.device} as q")
-    if _seen_by_torch(q, k, v):
-        tensors = (None,) * 5 + ([],) if mask is None else (mask.row_ptr, mask.col_idx, mask.kind, mask.bits_index,
-                                                            mask.bits, mask.sizes)
-        o, lse, _ = torch.ops.halftone.block_sparse_attention(q, k, v, *tensors, sink, cu_seqlens_q, cu_seqlens_k,
-                                                              *settings)
-    else:
-        o, lse, _ = _call.attend(q, k, v, sink, cu_seqlens_q, cu_seqlens_k, settings, mask.packed if mask else ())
-    return _result(o, lse, None, return_lse, False)
+    tensors = (None,) * 5 + ([],) if mask is None else (mask.row_ptr, mask.col_idx, mask.kind, mask.bits_index, mask.bits,
+                                                        mask.sizes)
+    o, lse, _ = torch.ops.halftone.block_sparse_attention(q, k, v, *tensors, sink, cu_seqlens_q, cu_seqlens_k, *settings)
+    return (o, lse) if return_lse else o

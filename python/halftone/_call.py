@@ -41,70 +41,110 @@ class Selection(NamedTuple):
 
 @dataclasses.dataclass(slots=True)
 class Plan:
+    layout: tuple  #: of q, k and v
     request: bytes  #: the part after the head
-    selection: bytes  #: likewise
+    selection: bytes | None  #: the whole, without weights and gate
     workspace: int  #: bytes
     device: int
+    lse: bool
+    far_mass: bool
     rows: torch.Size  #: shape of lse
 
 
+class Workspace(NamedTuple):
+    memory: torch.Tensor | None
+    address: int  #: the first multiple of 256 in it: a CPU tensor begins at one of 64
+    home: int | None  #: the device whose idle workspace it is between calls
+
+
 _plans: dict[tuple, Plan] = {}
+_latest: dict[tuple, Plan] = {}  #: of a call's options: comparing the tensors' layout costs less than hashing it
 _kernel_names: dict[str, ctypes.Array] = {}
 _MOST_PLANS = 4096
 
+# Allocating a workspace costs as much host time as the rest of a call. Calls that need little take a device's from here,
+# where they find one, and put it back once their work is enqueued; while a call has it, another thread's allocates its
+# own, so that the kernels of two calls never share one. Only on the default stream (and on the CPU, whose work is then
+# done): kernels of other streams would run beside one another, and what is allocated on a stream that is captured, or
+# that warms up for it, belongs to the graph's pool. The memory stays held: _KEPT_BYTES per device.
+_idle_workspaces: dict[int, Workspace] = {}
+_KEPT_BYTES = 4 << 20
+_NO_WORKSPACE = Workspace(None, 0, None)
 
-def attend(q, k, v, sink, cu_seqlens_q, cu_seqlens_k, settings: Settings, mask: tuple):
-    """(o, lse or None, far_mass or None) over the blocks of a mask: its struct and its sizes, both () for all."""
-    plan = _plan_for(q, k, v, (sink, cu_seqlens_q, cu_seqlens_k), settings, None, mask)
-    o, lse, far_mass, workspace, request = _prepare(plan, q, k, v, sink, cu_seqlens_q, cu_seqlens_k, settings)
+
+def attend(q, k, v, sink, cu_seqlens_q, cu_seqlens_k, settings: tuple, mask: tuple):
+    """(o, lse or None, far_mass or None) over the blocks of a mask: BlockMask.packed, or () for all. settings: the
+    values of a Settings."""
+    plain = sink is None and cu_seqlens_q is None and cu_seqlens_k is None
+    _, o, lse, far_mass, workspace, request = _prepare(
+        q, k, v, None if plain else (sink, cu_seqlens_q, cu_seqlens_k), settings, None, mask)
     status = _library.block_sparse_attention(request, mask[0] if mask else None)
     if status:
         _library.fail(status)
+    if workspace.home is not None:
+        _idle_workspaces[workspace.home] = workspace
     return o, lse, far_mass
 
 
-def select_and_attend(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k, settings: Settings, selection: Selection,
+def select_and_attend(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k, settings: tuple, selection: tuple,
                       return_mask: bool = False):
-    """(o, lse or None, far_mass or None), and the BlockMask with return_mask, which waits for the device."""
-    plan = _plan_for(q, k, v, (head_weight, gate, cu_seqlens_q, cu_seqlens_k), settings, selection, ())
-    o, lse, far_mass, workspace, request = _prepare(plan, q, k, v, None, cu_seqlens_q, cu_seqlens_k, settings)
-    options = SELECTION_HEAD.pack(SELECTION_BYTES, 0 if head_weight is None else head_weight.data_ptr(),
-                                  0 if gate is None else gate.data_ptr()) + plan.selection
+    """(o, lse or None, far_mass or None), and the BlockMask with return_mask, which waits for the device. settings and
+    selection: the values of a Settings and a Selection."""
+    plain = head_weight is None and gate is None and cu_seqlens_q is None and cu_seqlens_k is None
+    plan, o, lse, far_mass, workspace, request = _prepare(
+        q, k, v, None if plain else (head_weight, gate, cu_seqlens_q, cu_seqlens_k), settings, selection, (), return_mask)
+    options = plan.selection
+    if not plain:
+        options = SELECTION_HEAD.pack(SELECTION_BYTES, 0 if head_weight is None else head_weight.data_ptr(),
+                                      0 if gate is None else gate.data_ptr()) + options[SELECTION_HEAD.size:]
     selected = ctypes.create_string_buffer(SELECTED.pack(SELECTED.size, *[0] * 17), SELECTED.size) if return_mask else None
     status = _library.attention(request, options, selected)
     if status:
         _library.fail(status)
-    return (o, lse, far_mass, _mask_in(workspace, selected)) if return_mask else (o, lse, far_mass)
+    if workspace.home is not None:
+        _idle_workspaces[workspace.home] = workspace
+    return (o, lse, far_mass, _mask_in(workspace.memory, selected)) if return_mask else (o, lse, far_mass)
 
 
-def _prepare(plan, q, k, v, sink, cu_seqlens_q, cu_seqlens_k, settings):
-    o = torch.empty_like(q)
-    lse = torch.empty(plan.rows, dtype=torch.float32, device=q.device) if settings.return_lse else None
-    far_mass = torch.empty(plan.rows, dtype=torch.float32, device=q.device) if settings.return_far_mass else None
-    workspace, address = None, 0
+def _prepare(q, k, v, extras, settings, selection, mask, own_workspace=False):
+    """What a call needs: its plan, o, lse and far_mass or None, the workspace and the request. extras: the sink, or head
+    weights and gate, then both cu_seqlens; None: none of them."""
+    dtype = q.dtype
+    layout = (q.shape, k.shape, v.shape, q.stride(), k.stride(), v.stride(), dtype, dtype is k.dtype is v.dtype, q.device,
+              k.device, v.device)
+    options = settings, selection, mask and mask[1], extras and _layouts(extras)
+    plan = _latest.get(options)
+    if plan is None or plan.layout != layout:
+        plan = _latest[options] = _plans.get((layout, options)) or _make_plan(q, k, v, extras, mask, layout, options)
+    device = plan.device
+    stream = 0 if device == HOST else torch._C._cuda_getCurrentRawStream(device)
+
+    workspace = _NO_WORKSPACE
     if plan.workspace:
-        workspace = torch.empty(plan.workspace, dtype=torch.uint8, device=q.device)
-        address = -(-workspace.data_ptr() // 256) * 256
-    stream = 0 if plan.device == HOST else torch._C._cuda_getCurrentRawStream(plan.device)
-    head = REQUEST_HEAD.pack(
-        REQUEST_BYTES, q.data_ptr(), k.data_ptr(), v.data_ptr(), o.data_ptr(), 0 if lse is None else lse.data_ptr(),
-        0 if far_mass is None else far_mass.data_ptr(), 0 if sink is None else sink.data_ptr(),
-        0 if cu_seqlens_q is None else cu_seqlens_q.data_ptr(), 0 if cu_seqlens_k is None else cu_seqlens_k.data_ptr(),
-        address, stream)
-    return o, lse, far_mass, workspace, head + plan.request
+        if plan.workspace > _KEPT_BYTES or stream or own_workspace:
+            workspace = _new_workspace(plan.workspace, q.device)
+        else:
+            workspace = _idle_workspaces.pop(device, None) or _new_workspace(_KEPT_BYTES, q.device, device)
+    o = torch.empty_like(q)
+    lse = torch.empty(plan.rows, dtype=torch.float32, device=q.device) if plan.lse else None
+    far_mass = torch.empty(plan.rows, dtype=torch.float32, device=q.device) if plan.far_mass else None
+    sink = cu_seqlens_q = cu_seqlens_k = 0
+    if extras:
+        *per_head, cu_seqlens_q, cu_seqlens_k = (0 if extra is None else extra.data_ptr() for extra in extras)
+        sink = per_head[0] if selection is None else 0
+    head = REQUEST_HEAD.pack(REQUEST_BYTES, q.data_ptr(), k.data_ptr(), v.data_ptr(), o.data_ptr(),
+                             0 if lse is None else lse.data_ptr(), 0 if far_mass is None else far_mass.data_ptr(),
+                             sink, cu_seqlens_q, cu_seqlens_k, workspace.address, stream)
+    return plan, o, lse, far_mass, workspace, head + plan.request
 
 
-def _plan_for(q, k, v, extras, settings, selection, mask) -> Plan:
-    key = (q.shape, q.stride(), k.shape, k.stride(), v.shape, v.stride(), q.dtype, k.dtype, v.dtype, q.device, k.device,
-           v.device, settings, selection, mask and mask[1],
-           *[extra if extra is None else (extra.shape, extra.dtype, extra.device, extra.stride()) for extra in extras])
-    plan = _plans.get(key)
-    if plan is None:
-        plan = _make_plan(q, k, v, extras, settings, selection, mask)
-        if len(_plans) >= _MOST_PLANS:
-            _plans.clear()
-        _plans[key] = plan
-    return plan
+def _layouts(extras) -> tuple:
+    return tuple(extra if extra is None else (extra.shape, extra.dtype, extra.device, extra.stride()) for extra in extras)
+
+
+def _new_workspace(size: int, device: torch.device, home: int | None = None) -> Workspace:
+    memory = torch.empty(size + 256, dtype=torch.uint8, device=device)
+    return Workspace(memory, -(-memory.data_ptr() // 256) * 256, home)
 
 
 def _require(ok: bool, what: str, got, expected) -> None:
@@ -138,9 +178,13 @@ def _check_extra(name, tensor, dtypes, count, device) -> None:
              list(tensor.shape), "one contiguous dimension of [heads_q], for cu_seqlens [sequences + 1]")
 
 
-def _make_plan(q, k, v, extras, settings, selection, mask) -> Plan:
+def _make_plan(q, k, v, extras, mask, layout, options) -> Plan:
+    settings = Settings(*options[0])
+    selection = options[1] and Selection(*options[1])
     _check_tensors(q, k, v)
-    *per_head, cu_seqlens_q, cu_seqlens_k = extras
+    if mask:
+        _require(mask[1][-1] == q.device, "device of the mask", mask[1][-1], f"{q.device} as q")
+    *per_head, cu_seqlens_q, cu_seqlens_k = extras or [None] * 4
     batch, heads, rows_q, dim = q.shape
     rows_k = k.shape[2]
     for name, tensor in zip(("sink",) if selection is None else ("head_weight", "gate"), per_head):
@@ -165,20 +209,23 @@ def _make_plan(q, k, v, extras, settings, selection, mask) -> Plan:
                                  seq_k, rows_q, rows_k, batch, heads, k.shape[1], dim, DTYPES[q.dtype], device,
                                  settings.causal, settings.scale, ctypes.addressof(kernel))
 
-    options = b""
+    whole = None
     if selection is not None:
         for name in ("sink_blocks", "local_blocks"):
             _require(getattr(selection, name) >= 0, name, getattr(selection, name), "at least 0")
         s = selection
-        options = SELECTION_TAIL.pack(s.tolerance, s.density, s.landmarks, s.block_k, s.micro_block, s.representatives,
-                                      s.sink_blocks or -1, s.local_blocks or -1)
+        whole = SELECTION_HEAD.pack(SELECTION_BYTES, 0, 0) + SELECTION_TAIL.pack(
+            s.tolerance, s.density, s.landmarks, s.block_k, s.micro_block, s.representatives, s.sink_blocks or -1,
+            s.local_blocks or -1)
     head = REQUEST_HEAD.pack(REQUEST_BYTES, q.data_ptr(), k.data_ptr(), v.data_ptr(), o.data_ptr(), 0, 0, 0,
                              cu_seqlens_q.data_ptr() if packed else 0, cu_seqlens_k.data_ptr() if packed else 0, 0, 0)
-    whole = SELECTION_HEAD.pack(SELECTION_BYTES, 0, 0) + options if selection is not None else None
     workspace = _library.workspace_bytes(head + tail(0), mask[0] if mask else None, whole)
-    # A CPU tensor begins at a multiple of 64: room to move up to one of 256.
-    return Plan(tail(workspace), options, workspace + 256 if workspace and device == HOST else workspace, device,
-                q.shape[:3])
+    if len(_plans) >= _MOST_PLANS:
+        _plans.clear()
+        _latest.clear()
+    plan = _plans[layout, options] = Plan(layout, tail(workspace), whole, workspace, device, settings.return_lse,
+                                          settings.return_far_mass, q.shape[:3])
+    return plan
 
 
 def _mask_in(workspace, selected) -> BlockMask:

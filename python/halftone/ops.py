@@ -30,9 +30,8 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, head_weight: Op
               return_far_mass: bool, tolerance: float, density: float, landmarks: bool, block_k: int, micro_block: int,
               representatives: int, sink_blocks: int,
               local_blocks: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    settings = _call.Settings(causal, scale, kernel, max_seqlen_q, max_seqlen_k, return_lse, return_far_mass)
-    selection = _call.Selection(tolerance, density, landmarks, block_k, micro_block, representatives, sink_blocks,
-                                local_blocks)
+    settings = (causal, scale, kernel, max_seqlen_q, max_seqlen_k, return_lse, return_far_mass)
+    selection = (tolerance, density, landmarks, block_k, micro_block, representatives, sink_blocks, local_blocks)
     return _all_tensors(*_call.select_and_attend(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k, settings,
                                                  selection))
 
@@ -51,10 +50,10 @@ def block_sparse_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, ro
                            cu_seqlens_k: Optional[torch.Tensor], causal: bool, scale: float, kernel: str,
                            max_seqlen_q: int, max_seqlen_k: int, return_lse: bool,
                            return_far_mass: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    settings = _call.Settings(causal, scale, kernel, max_seqlen_q, max_seqlen_k, return_lse, return_far_mass)
+    settings = (causal, scale, kernel, max_seqlen_q, max_seqlen_k, return_lse, return_far_mass)
     mask = ()
     if row_ptr is not None:
-        mask = (masks.pack(row_ptr, col_idx, kind, bits_index, bits, sizes), tuple(sizes))
+        mask = masks.pack(row_ptr, col_idx, kind, bits_index, bits, sizes)
     return _all_tensors(*_call.attend(q, k, v, sink, cu_seqlens_q, cu_seqlens_k, settings, mask))
 
 
