@@ -16,9 +16,15 @@ SIZES = {"vocab_size": 500, "hidden_size": 256, "intermediate_size": 512, "num_h
 
 
 def model(implementation, dtype=torch.float32, device="cpu", **sizes):
+    """Of the same weights for every type: drawn in float32, then rounded (not .to(dtype): this rounds the frequencies of
+    the rotary embedding too, which is off by whole turns thousands of tokens on)."""
+    def net(dtype):
+        return LlamaForCausalLM._from_config(LlamaConfig(**SIZES | sizes), attn_implementation=implementation, dtype=dtype)
+
     torch.manual_seed(0)
-    return LlamaForCausalLM._from_config(LlamaConfig(**SIZES | sizes), attn_implementation=implementation,
-                                         dtype=dtype).to(device).eval()
+    drawn, wanted = net(torch.float32), net(dtype)
+    wanted.load_state_dict(drawn.state_dict())
+    return wanted.to(device).eval()
 
 
 def tokens(length, device="cpu", batch=1):
