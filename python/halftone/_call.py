@@ -13,6 +13,7 @@ from ._library import (HOST, MASK, OUTCOME, REQUEST_BYTES, REQUEST_HEAD, REQUEST
                        SELECTION_HEAD, SELECTION_TAIL)
 from .masks import BlockMask
 
+_pack_head, _empty_like = REQUEST_HEAD.pack, torch.empty_like
 DTYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
 
 
@@ -51,7 +52,8 @@ class Plan:
     rows: torch.Size  #: shape of lse
 
 
-class Workspace(NamedTuple):
+@dataclasses.dataclass(slots=True)
+class Workspace:
     memory: torch.Tensor | None
     address: int  #: the first multiple of 256 in it: a CPU tensor begins at one of 64
     home: int | None  #: the device whose idle workspace it is between calls
@@ -125,16 +127,16 @@ def _prepare(q, k, v, extras, settings, selection, mask, own_workspace=False):
             workspace = _new_workspace(plan.workspace, q.device)
         else:
             workspace = _idle_workspaces.pop(device, None) or _new_workspace(_KEPT_BYTES, q.device, device)
-    o = torch.empty_like(q)
+    o = _empty_like(q)
     lse = torch.empty(plan.rows, dtype=torch.float32, device=q.device) if plan.lse else None
     far_mass = torch.empty(plan.rows, dtype=torch.float32, device=q.device) if plan.far_mass else None
     sink = cu_seqlens_q = cu_seqlens_k = 0
     if extras:
         *per_head, cu_seqlens_q, cu_seqlens_k = (0 if extra is None else extra.data_ptr() for extra in extras)
         sink = per_head[0] if selection is None else 0
-    head = REQUEST_HEAD.pack(REQUEST_BYTES, q.data_ptr(), k.data_ptr(), v.data_ptr(), o.data_ptr(),
-                             0 if lse is None else lse.data_ptr(), 0 if far_mass is None else far_mass.data_ptr(),
-                             sink, cu_seqlens_q, cu_seqlens_k, workspace.address, stream)
+    head = _pack_head(REQUEST_BYTES, q.data_ptr(), k.data_ptr(), v.data_ptr(), o.data_ptr(),
+                      0 if lse is None else lse.data_ptr(), 0 if far_mass is None else far_mass.data_ptr(), sink,
+                      cu_seqlens_q, cu_seqlens_k, workspace.address, stream)
     return plan, o, lse, far_mass, workspace, head + plan.request
 
 

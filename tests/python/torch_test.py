@@ -8,12 +8,14 @@ import shutil
 import tempfile
 import threading
 import unittest
+from unittest import mock
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import halftone
+from halftone import _call
 from torch_cases import DEVICES, TorchCase, causal_pairs, dtypes, inputs, main, plain_attention
 
 
@@ -217,6 +219,63 @@ class Halftone(TorchCase):
             [thread.join() for thread in threads]
             for one, other in zip(got, expected):
                 self.assertTrue(torch.equal(one, other))
+
+
+class Workspaces(TorchCase):
+    """Small workspaces are kept between calls, one per device, of the default stream."""
+
+    def idle_after(self, device, **options):
+        halftone.attention(*inputs(device, torch.bfloat16), density=1.0, **options)
+        return _call._idle_workspaces.get(-1 if device == "cpu" else 0)
+
+    def test_kept_between_calls(self):
+        for device in DEVICES:
+            first = self.idle_after(device)
+            self.assertIsNotNone(first)
+            self.assertIs(self.idle_after(device), first)
+            self.assertIs(self.idle_after(device, return_mask=True), first)
+            _call._idle_workspaces.pop(first.home)  # as if another thread's call had it
+            self.assertIsNot(self.idle_after(device), first)
+
+    def test_large_ones_are_not(self):
+        with mock.patch.object(_call, "_KEPT_BYTES", 0), mock.patch.dict(_call._idle_workspaces, clear=True):
+            for device in DEVICES:
+                self.assertIsNone(self.idle_after(device))
+
+    def test_a_large_call_after_a_small_one(self):
+        for device in DEVICES:
+            with mock.patch.object(_call, "_KEPT_BYTES", 2 << 10), mock.patch.dict(_call._idle_workspaces, clear=True):
+                small, large = (inputs(device, torch.float16, seq_q=seq) for seq in (40, 1500))
+                for q, k, v in (small, large, small):
+                    o = halftone.attention(q, k, v, density=1.0)
+                    self.assert_attends(o, q, k, v, causal_pairs(q.shape[2], q.shape[2], device))
+
+    @unittest.skipUnless(torch.cuda.is_available(), "no GPU")
+    def test_other_streams_and_graphs_have_their_own(self):
+        with mock.patch.dict(_call._idle_workspaces, clear=True):
+            with torch.cuda.stream(torch.cuda.Stream()):
+                self.assertIsNone(self.idle_after("cuda"))
+            first, tensors = self.idle_after("cuda"), inputs("cuda", torch.bfloat16)
+            with mock.patch.object(_call, "_new_workspace", wraps=_call._new_workspace) as made:
+                with torch.cuda.graph(torch.cuda.CUDAGraph()):
+                    halftone.attention(*tensors, density=1.0)
+            made.assert_called_once()
+            self.assertIsNone(made.call_args.args[2:] or None)
+            self.assertIs(_call._idle_workspaces[0], first)
+
+
+class Plans(TorchCase):
+    def test_alternating_layouts(self):
+        """The latest plan of the same options does not serve tensors that differ in shape, strides or type."""
+        for device in DEVICES:
+            q, k, v = inputs(device, torch.float16)
+            others = [(q, k, v), (q.contiguous(), k, v), (q, k.contiguous(), v), (q, k, v.contiguous()),
+                      (q.bfloat16(), k.bfloat16(), v.bfloat16()), (q[:, :, :100], k, v), (q[:1], k[:1], v[:1])]
+            for _ in range(2):
+                for tensors in others:
+                    self.assert_attends(halftone.block_sparse_attention(*tensors), *tensors, None)
+            with self.assertRaises(ValueError):
+                halftone.block_sparse_attention(q, k, v.bfloat16())
 
 
 class Operators(TorchCase):
