@@ -43,7 +43,8 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, density: flo
     Returns o, of q's shape and strides where these leave no gaps; with return_lse also the natural log of the softmax's
     denominator, with return_far_mass the share of the softmax that landmarks received, both float32 [batch, heads_q,
     seq_q]; with return_mask the BlockMask of what was selected, which waits for the device. Otherwise nothing waits: the
-    work is enqueued on the current stream of q's device, and can be captured into a CUDA graph.
+    work is enqueued on the current stream of q's device, and can be captured into a CUDA graph. Up to 4 MiB of workspace
+    stay held per device.
     Blocks with scores that are not finite are not kept; on the CPU, and with return_mask, they are a ValueError.
     Forward only: where gradients are wanted the backward pass raises RuntimeError.
     Raises ValueError on arguments that contradict one another, UnsupportedError (a NotImplementedError) with each

@@ -64,19 +64,20 @@ _latest: dict[tuple, Plan] = {}  #: of a call's options: comparing the tensors' 
 _kernel_names: dict[str, ctypes.Array] = {}
 _MOST_PLANS = 4096
 
-# Allocating a workspace costs as much host time as the rest of a call. Calls that need little take a device's from here,
-# where they find one, and put it back once their work is enqueued; while a call has it, another thread's allocates its
-# own, so that the kernels of two calls never share one. Only on the default stream (and on the CPU, whose work is then
-# done): kernels of other streams would run beside one another, and what is allocated on a stream that is captured, or
-# that warms up for it, belongs to the graph's pool. The memory stays held: _KEPT_BYTES per device.
+# Allocating a workspace is a fifth of a call's host time. Calls that need at most _KEPT_BYTES take the device's from here,
+# where they find it, and put it back once their work is enqueued; while a call has it, another thread's allocates one, so
+# that the kernels of two calls never mix in it. Only on the default stream (and on the CPU, whose work is then done):
+# kernels of other streams would run beside one another, and what is allocated on a stream that is captured, or that warms
+# up for it, belongs to the graph's pool. The default stream cannot be captured. What is kept stays held until the process
+# ends; longer calls, where microseconds do not matter, allocate.
 _idle_workspaces: dict[int, Workspace] = {}
 _KEPT_BYTES = 4 << 20
 _NO_WORKSPACE = Workspace(None, 0, None)
 
 
 def attend(q, k, v, sink, cu_seqlens_q, cu_seqlens_k, settings: tuple, mask: tuple):
-    """(o, lse or None, far_mass or None) over the blocks of a mask: BlockMask.packed, or () for all. settings: the
-    values of a Settings."""
+    """(o, lse or None, far_mass or None) over the blocks of a mask: BlockMask.packed, or () for all. settings: a plain
+    tuple of what Settings names, which is built faster."""
     plain = sink is None and cu_seqlens_q is None and cu_seqlens_k is None
     _, o, lse, far_mass, workspace, request = _prepare(
         q, k, v, None if plain else (sink, cu_seqlens_q, cu_seqlens_k), settings, None, mask)
@@ -91,7 +92,7 @@ def attend(q, k, v, sink, cu_seqlens_q, cu_seqlens_k, settings: tuple, mask: tup
 def select_and_attend(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k, settings: tuple, selection: tuple,
                       return_mask: bool = False):
     """(o, lse or None, far_mass or None), and the BlockMask with return_mask, which waits for the device. settings and
-    selection: the values of a Settings and a Selection."""
+    selection: plain tuples, as for attend()."""
     plain = head_weight is None and gate is None and cu_seqlens_q is None and cu_seqlens_k is None
     plan, o, lse, far_mass, workspace, request = _prepare(
         q, k, v, None if plain else (head_weight, gate, cu_seqlens_q, cu_seqlens_k), settings, selection, (), return_mask)
