@@ -47,4 +47,5 @@ def run(device):
         bare = microseconds(c_call(name, call), count) - through_ctypes
         whole = microseconds(call, count)
         print(f"{name:24}{whole:12.1f}{bare:12.1f}{whole - bare:12.1f}")
-    print(f"{'torch.empty_like(q)':24}{microseconds(lambda: torch.empty_like(q), count):12.1f}{'':24}   part of each of them")
+    output = microseconds(lambda: torch.empty_like(q), count)
+    print(f"{'torch.empty_like(q)':24}{output:12.1f}{'':24}   part of each of them")

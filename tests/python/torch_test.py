@@ -397,6 +397,9 @@ class Refusals(TorchCase):
                          "and 100 keys")
         with self.assertRaisesRegex(ValueError, "mask col_idx: got 11 of torch.int64, expected 11 of torch.int32, contiguous"):
             halftone.BlockMask(mask.row_ptr, mask.col_idx.long(), mask.kind, None, None, 1, 1, 3, 5, 128, 64)
+        halftone.block_sparse_attention(q, k, v, mask)
+        self.assertEqual(self.refusal(ValueError, halftone.block_sparse_attention, q, k, v, mask.to("meta")),
+                         "device of the mask: got meta, expected cpu as q")
         mask.col_idx[0] = 7
         self.assertEqual(self.refusal(ValueError, halftone.block_sparse_attention, q, k, v, mask),
                          "mask col_idx[0]: got 7, expected 0 to 4")
