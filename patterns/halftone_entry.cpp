@@ -10,7 +10,7 @@ namespace {
 
 constexpr ParameterInfo kParameters[] = {
     {"tolerance", "0.01", "budget: blocks with a higher estimated attention mass are exact"},
-    {"micro_block", "16", "keys per micro-block: 4, 8, 16, 32 or 64"},
+    {"micro_block", "16", "keys per micro-block: 1, 4, 8, 16, 32 or 64"},
     {"representatives", "16", "queries that stand for a query tile: a divisor of block_q"},
     {"aggregation", "rms", "of the mass over the representatives: rms, max or mean"},
     {"block_mass", "largest", "of the micro-blocks' masses, what counts for the block: largest or sum"},
@@ -22,7 +22,7 @@ HalftoneOptions read_options(Parameters& parameters, double density) {
     return static_cast<int>(parameters.integer(name, least));
   };
   HalftoneOptions options;
-  options.micro_block = whole("micro_block", 4);
+  options.micro_block = whole("micro_block", 1);
   options.representatives = whole("representatives", 1);
   options.sink_blocks = whole("sink_blocks", 0);
   options.local_blocks = whole("local_blocks", 0);

@@ -49,9 +49,9 @@ void check_geometry(const MaskGeometry& g) {
 }
 
 void check_options(const HalftoneOptions& o, const MaskGeometry& g) {
-  const int sizes[] = {4, 8, 16, 32, 64};
+  const int sizes[] = {1, 4, 8, 16, 32, 64};
   require(std::find(std::begin(sizes), std::end(sizes), o.micro_block) != std::end(sizes), "micro_block",
-          std::to_string(o.micro_block), "4, 8, 16, 32 or 64");
+          std::to_string(o.micro_block), "1, 4, 8, 16, 32 or 64");
   require(o.representatives > 0 && g.block_q % o.representatives == 0, "representatives",
           std::to_string(o.representatives), fmt::format("a divisor of block_q = {}", g.block_q));
   require(o.sink_blocks >= 0, "sink_blocks", std::to_string(o.sink_blocks), "at least 0");

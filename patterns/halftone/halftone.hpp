@@ -15,7 +15,7 @@ namespace halftone::patterns {
 
 /// Settings of the pattern.
 struct HalftoneOptions {
-  int micro_block = 16;                        ///< keys per micro-block: 4, 8, 16, 32 or 64
+  int micro_block = 16;                        ///< keys per micro-block: 1, 4, 8, 16, 32 or 64
   int representatives = 16;                    ///< queries that stand for a query tile: a divisor of block_q
   Aggregation aggregation = Aggregation::rms;  ///< over the representatives
   BlockMass block_mass = BlockMass::largest;   ///< over the micro-blocks
@@ -56,6 +56,8 @@ struct HalftoneResult {
 ///   L(q, c) = max (or logsumexp) over micro-blocks m of c of [ log b + s q.mu_m + kappa(s^2 sum_j q_j^2 d_mj) ],
 /// d averaged over groups of dimensions, all factors rounded to bfloat16 (formula.hpp).
 /// Zero for blocks that are not visible.
+/// With micro_block = 1, representatives = block_q and block_mass = sum these are no estimates: q and k rounded to
+/// bfloat16, the true shares of blocks that a tile sees whole (the oracle of evaluations, at the price of attention).
 Array<float> halftone_scores(const HalftoneLayer& layer, const MaskGeometry& geometry, const HalftoneOptions& options);
 
 /// Scores all layers, finds or takes the tolerance, and builds one mask per layer (and landmarks where asked).

@@ -148,7 +148,7 @@ TEST_F(CapiRefusals, Selections) {
   selection_refuses("density: got 1.5, expected more than 0 and at most 1");
   s.density = 0.5;
   s.micro_block = 5;
-  selection_refuses("micro_block: got 5, expected 4, 8, 16, 32 or 64");
+  selection_refuses("micro_block: got 5, expected 1, 4, 8, 16, 32 or 64");
   s.micro_block = 0;
   s.block_k = 100;
   selection_refuses("block_k: got 100, expected a multiple of 64");

@@ -47,7 +47,7 @@ TEST(Rejections, TheUnspoiledRequestIsAccepted) {
 TEST(Rejections, Options) {
   for (const int b : {0, -16, 5, 128})
     EXPECT_EQ(message([b](Request& r) { r.options.micro_block = b; }),
-              "micro_block: got " + std::to_string(b) + ", expected 4, 8, 16, 32 or 64");
+              "micro_block: got " + std::to_string(b) + ", expected 1, 4, 8, 16, 32 or 64");
   for (const int reps : {0, -1, 3, 256})
     EXPECT_EQ(message([reps](Request& r) { r.options.representatives = reps; }),
               "representatives: got " + std::to_string(reps) + ", expected a divisor of block_q = 128");
@@ -187,7 +187,7 @@ TEST(Rejections, ScoresAloneNeedNoBudget) {
   const Problem p(kCase);
   EXPECT_NO_THROW(halftone_scores(p.layer(), p.geometry, {}));
   EXPECT_EQ(testing::message_of<InvalidArgument>([&] { halftone_scores(p.layer(), p.geometry, {.micro_block = 7}); }),
-            "micro_block: got 7, expected 4, 8, 16, 32 or 64");
+            "micro_block: got 7, expected 1, 4, 8, 16, 32 or 64");
   HalftoneLayer layer = p.layer();
   layer.k = nullptr;
   EXPECT_EQ(testing::message_of<InvalidArgument>([&] { halftone_scores(layer, p.geometry, {}); }),

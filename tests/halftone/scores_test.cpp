@@ -49,6 +49,39 @@ TEST_P(Scores, AreTheSameEveryTime) {
 INSTANTIATE_TEST_SUITE_P(Halftone, Scores, ::testing::ValuesIn(testing::all_cases()),
                          [](const auto& info) { return info.param.name; });
 
+// Every key and every query by itself: the attention of a float64 softmax, block by block.
+TEST(Scores, WithoutEstimatesAreTheTrueShares) {
+  const Problem p({.name = "oracle",
+                   .dtype = DType::bfloat16,
+                   .causal = false,
+                   .len_q = {200},
+                   .len_k = {300},
+                   .options = {.micro_block = 1, .representatives = 128, .block_mass = BlockMass::sum}});
+  const std::vector<float> scores = testing::to_vector(halftone_scores(p.layer(), p.geometry, p.c.options));
+  for (int h = 0; h < p.c.heads_q; ++h)
+    for (int t = 0; t < p.tiles(); ++t) {
+      std::vector<double> squares(static_cast<std::size_t>(p.blocks()), 0.0);
+      const int end = std::min(200, (t + 1) * 128);
+      for (int i = t * 128; i < end; ++i) {
+        std::vector<double> share(squares.size(), 0.0);
+        double sum = 0.0;
+        for (int key = 0; key < 300; ++key) {
+          double logit = 0.0;
+          for (int j = 0; j < p.c.dim; ++j)
+            logit += p.element(p.host_q, 0, h, i, j) * p.element(p.host_k, 0, 0, key, j);
+          const double weight = std::exp(p.scale() * logit);
+          share[static_cast<std::size_t>(key / 64)] += weight;
+          sum += weight;
+        }
+        for (std::size_t c = 0; c < squares.size(); ++c) squares[c] += share[c] / sum * share[c] / sum;
+      }
+      for (std::size_t c = 0; c < squares.size(); ++c) {
+        const double expected = std::sqrt(squares[c] / (end - t * 128));
+        EXPECT_NEAR(scores[p.at(0, h, t, static_cast<int>(c))], expected, 1e-4 * expected);
+      }
+    }
+}
+
 TEST(Scores, UseTheScaleTheyAreGiven) {
   const Problem p({.name = "scale", .len_q = {300}, .len_k = {300}});
   HalftoneLayer explicit_default = p.layer(), twice = p.layer();
