@@ -105,7 +105,11 @@ BlockMask mask_of(const BlockMaskView& view, const device::SelectionOutcome& out
 }
 
 HalftoneResult run_cuda(const HalftoneLayer& layer, const MaskGeometry& g, const HalftoneOptions& options) {
+  patterns::detail::check_geometry(g);
+  patterns::detail::check_options(options, g);
+  patterns::detail::check_budget(options);
   patterns::detail::check_layer(layer, g, "layer");
+  patterns::detail::check_reachable(options, {g, options.sink_blocks, options.local_blocks});
   const AttentionParams p = request_of(layer, g);
   device::SelectionOptions o = device_options(layer, g, options);
   device::validate(p, o);

@@ -7,6 +7,8 @@
 #include <limits>
 
 #include "halftone/core/error.hpp"
+#include "halftone/patterns/density.hpp"
+#include "halftone/patterns/halftone/selection.hpp"
 
 namespace halftone::patterns::detail {
 namespace {
@@ -65,6 +67,17 @@ void check_budget(const HalftoneOptions& o) {
           fmt::format("{}", o.tolerance), "a positive number that float32 holds");
   require(o.density == 0.0 || (o.density > 0.0 && o.density <= 1.0), "density", fmt::format("{}", o.density),
           "more than 0 and at most 1");
+}
+
+void check_reachable(const HalftoneOptions& o, const NearField& near) {
+  if (o.density == 0.0) return;
+  const auto visible = static_cast<double>(count_visible_blocks(near.geometry));
+  const std::int64_t forced = count_forced_blocks(near);
+  if (blocks_of_budget(o.density, visible) >= forced) return;
+  const double least = std::ceil(static_cast<double>(forced) / visible * 1e6) / 1e6;
+  throw UnreachableDensity(
+      o.density, fmt::format("at least {:.6f}, what the sink blocks, the diagonal and the local blocks need", least), least,
+      1.0);
 }
 
 void check_layer(const HalftoneLayer& layer, const MaskGeometry& g, const std::string& name) {

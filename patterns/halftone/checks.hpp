@@ -4,6 +4,7 @@
 #include <string>
 
 #include "halftone/patterns/halftone/halftone.hpp"
+#include "halftone/patterns/halftone/near_field.hpp"
 
 namespace halftone::patterns::detail {
 
@@ -13,6 +14,9 @@ void check_options(const HalftoneOptions& options, const MaskGeometry& geometry)
 
 /// Exactly one of tolerance and density must be set.
 void check_budget(const HalftoneOptions& options);
+
+/// Throws UnreachableDensity when the blocks that are always kept are more than the density allows.
+void check_reachable(const HalftoneOptions& options, const NearField& near);
 
 /// Throws InvalidArgument when a layer's tensors do not match the geometry, one another, or its weights and gates.
 /// `name` starts the messages ("layer 3").

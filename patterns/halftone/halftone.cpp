@@ -7,7 +7,6 @@
 #include <string>
 
 #include "halftone/core/error.hpp"
-#include "halftone/patterns/density.hpp"
 #include "halftone/patterns/halftone/checks.hpp"
 #include "halftone/patterns/halftone/landmarks.hpp"
 #include "halftone/patterns/halftone/scores.hpp"
@@ -49,17 +48,9 @@ Array<float> prioritise_layer(const HalftoneLayer& layer, const NearField& near,
 // The tolerance at which the kept blocks, forced ones included, come closest to the density from below.
 float solve_tolerance(std::span<const Array<float>> priorities, double density, std::int64_t visible,
                       std::int64_t forced) {
-  const auto total = static_cast<double>(visible * static_cast<std::int64_t>(priorities.size()));
-  const auto near_field = forced * static_cast<std::int64_t>(priorities.size());
-  // The slack makes 0.3 of 10 blocks 3, though 0.3 * 10 may be a rounding below.
-  const auto budget = static_cast<std::int64_t>(std::floor(density * total * (1.0 + 1e-12)));
-  if (budget < near_field) {
-    const double least = std::ceil(static_cast<double>(near_field) / total * 1e6) / 1e6;
-    throw UnreachableDensity(
-        density, fmt::format("at least {:.6f}, what the sink blocks, the diagonal and the local blocks need", least),
-        least, 1.0);
-  }
-  return detail::find_tolerance(priorities, budget - near_field);
+  const auto layers = static_cast<std::int64_t>(priorities.size());
+  return detail::find_tolerance(
+      priorities, detail::blocks_of_budget(density, static_cast<double>(visible * layers)) - forced * layers);
 }
 
 std::string to_json(const HalftoneOptions& o, float tolerance) {
@@ -99,6 +90,7 @@ HalftoneResult select_halftone(std::span<const HalftoneLayer> layers, const Mask
   }
 
   const NearField near{geometry, options.sink_blocks, options.local_blocks};
+  detail::check_reachable(options, near);
   const std::int64_t visible = count_visible_blocks(geometry);
   std::vector<Array<float>> priorities;
   for (std::size_t l = 0; l < layers.size(); ++l)

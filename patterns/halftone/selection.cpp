@@ -1,5 +1,6 @@
 #include "halftone/patterns/halftone/selection.hpp"
 
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -26,6 +27,10 @@ struct AboveTolerance {
 };
 
 }  // namespace
+
+std::int64_t blocks_of_budget(double density, double total) {
+  return static_cast<std::int64_t>(std::floor(density * total * (1.0 + 1e-12)));
+}
 
 std::int64_t count_forced_blocks(const NearField& near) {
   const std::int64_t tiles = near.geometry.tiles(), blocks = near.geometry.blocks();
