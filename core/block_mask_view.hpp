@@ -34,7 +34,8 @@ struct BlockMaskView {
 
   HALFTONE_FUNCTION std::int64_t row(std::int64_t b, std::int64_t head_q, std::int64_t heads_q, std::int64_t tile) const {
     const std::int64_t mask_b = batch == 1 ? 0 : b;
-    return (mask_b * heads + static_cast<std::int32_t>(head_q) / (static_cast<std::int32_t>(heads_q) / heads)) * tiles + tile;
+    return (mask_b * heads + static_cast<std::int32_t>(head_q) / (static_cast<std::int32_t>(heads_q) / heads)) * tiles +
+           tile;
   }
 
   /// Whether the rules of block `entry` (key block col_idx[entry] of query tile `tile`) allow the pair

@@ -26,7 +26,8 @@ HALFTONE_FUNCTION inline float float_of(std::uint32_t bits) {
   return x;
 }
 
-// Conversions round to nearest even, on every path alike but for the payload of NaN. Devices have instructions for them.
+// Conversions round to nearest even, on every path alike but for the payload of NaN. Devices have instructions for
+// them.
 
 // IEEE binary16 -> binary32, branch-free: scaling by 2^112 re-biases normal and subnormal numbers alike.
 HALFTONE_FUNCTION inline float half_bits_to_float(std::uint16_t h) {

@@ -76,9 +76,10 @@ PatternChoice PatternArguments::choice() const {
 
 void PathArguments::add_to(CLI::App& command, bool selects) {
   command
-      .add_option("--attention-dtype", dtype,
-                  "Type of q, k, v in selection and attention: float32, float16 or bfloat16; the GPU's fast kernels take "
-                  "the 16-bit ones")
+      .add_option(
+          "--attention-dtype", dtype,
+          "Type of q, k, v in selection and attention: float32, float16 or bfloat16; the GPU's fast kernels take "
+          "the 16-bit ones")
       ->type_name("TYPE")
       ->capture_default_str();
   if (selects)

@@ -93,7 +93,8 @@ void run(const Arguments& arguments, const std::string& command_line) {
   Progress progress;
   progress.step("reading " + arguments.model);
   const eval::LlamaModel model(io::read_model(arguments.model));
-  io::CalibrationFile file = calibrate(model, documents, choice, path, arguments.sensitivity, arguments.sweeps, progress);
+  io::CalibrationFile file =
+      calibrate(model, documents, choice, path, arguments.sensitivity, arguments.sweeps, progress);
   file.source = fmt::format("{} over {} tokens of {} from {}", file_name(arguments.model), arguments.length,
                             fmt::join(arguments.documents, ", "), file_name(arguments.tokens));
 
@@ -144,9 +145,10 @@ void add_calibrate(CLI::App& program, Invocation& invocation) {
   command->add_flag("--sensitivity", a.sensitivity,
                     "Weigh heads also by what their error does to the model's predictions: better, for a forward pass "
                     "per head and document");
-  command->add_option("--fit", a.sweeps,
-                      "Sweeps over the heads that fit their weights to the divergence of the predictions from dense "
-                      "attention: better still, for up to two sparse passes per head, document and sweep (for a GPU)")
+  command
+      ->add_option("--fit", a.sweeps,
+                   "Sweeps over the heads that fit their weights to the divergence of the predictions from dense "
+                   "attention: better still, for up to two sparse passes per head, document and sweep (for a GPU)")
       ->type_name("SWEEPS")
       ->check(CLI::Range(0, 100).description(""));
   command->add_option("--out", a.out, "Calibration file to write")->type_name("FILE")->required();

@@ -1,11 +1,9 @@
 // Attention on the GPU: cuDNN dense, the project's kernels dense and block-sparse. One repetition is one timed call
 // (device events, manual time); L2 is flushed before each, or not at all where the argument warm says so.
 // The argument dtype is a DType: 1 float16, 2 bfloat16; permille is the density asked for; mask: see kEven and so on.
-//   --halftone_hdf5=FILE   the results as a file of kind "bench", with and without the table
-//   --halftone_table       only the rows of the performance targets, in a minute (options.hpp has its other flags)
-//   --halftone_mask=FILE   the masks that `halftone mask` made of a model's activations too; in the table each beside
-//   an
-//                          even mask of the same density
+//   --halftone_hdf5=FILE  the results as a file of kind "bench", with and without the table
+//   --halftone_table      only the rows of the performance targets, in a minute (options.hpp has its other flags)
+//   --halftone_mask=FILE  also the masks that `halftone mask` made; in the table each beside an even one as dense
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 

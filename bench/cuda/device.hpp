@@ -59,8 +59,8 @@ class Timer {
   cudaStream_t stream() const { return stream_; }
 
   /// Cold: after reading twice the L2 cache, so that no timed call pays for writing the flush back. Either way the
-  /// device is first kept busy for some microseconds, so that the launch's own cost on the host is hidden, as it is in a
-  /// model.
+  /// device is first kept busy for some microseconds, so that the launch's own cost on the host is hidden, as it is in
+  /// a model.
   double seconds(const Launch& launch, bool cold);
 
   /// `samples` of each launch, taking turns, so that a drift of the clocks meets all of them alike.

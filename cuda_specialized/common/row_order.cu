@@ -9,8 +9,8 @@ namespace halftone::cuda {
 namespace {
 
 constexpr int kThreads = 1024;
-constexpr int kLevels = kThreads;  // lengths are measured in shares of the longest
-constexpr int kPlaces = 32;        // parts of the natural order that are kept apart within a class
+constexpr int kLevels = kThreads;             // lengths are measured in shares of the longest
+constexpr int kPlaces = 32;                   // parts of the natural order that are kept apart within a class
 constexpr int kClasses = kThreads / kPlaces;  // of lengths: 0 the longer rows, then the shorter ones, longest first
 
 /// The rows to order, by their place in the natural order.
@@ -27,8 +27,8 @@ struct Rows {
   }
 };
 
-__global__ void __launch_bounds__(kThreads, 1) order_rows_kernel(const __grid_constant__ Rows rows, int workers, std::int32_t* order,
-                                                              std::int32_t* next_row) {
+__global__ void __launch_bounds__(kThreads, 1)
+    order_rows_kernel(const __grid_constant__ Rows rows, int workers, std::int32_t* order, std::int32_t* next_row) {
 #if __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");  // the kernel that follows may start, and wait
 #endif
@@ -47,9 +47,7 @@ __global__ void __launch_bounds__(kThreads, 1) order_rows_kernel(const __grid_co
   __syncthreads();
 
   // The shortest rows whose blocks suffice for every worker are the shorter ones: up to level `limit`.
-  const auto level = [&](int i) {
-    return static_cast<int>(std::int64_t{rows.length(i)} * (kLevels - 1) / longest);
-  };
+  const auto level = [&](int i) { return static_cast<int>(std::int64_t{rows.length(i)} * (kLevels - 1) / longest); };
   for (int i = thread; i < rows.count; i += kThreads) {
     const int mine = level(i);
     atomicAdd(&work[mine], mine);

@@ -9,8 +9,8 @@ __device__ inline std::uint32_t shared_address(const void* p) {
   return static_cast<std::uint32_t>(__cvta_generic_to_shared(p));
 }
 
-/// The value where `wanted`, else 0; without a branch, after which the compiler would no longer know that control flow is
-/// uniform over the warp.
+/// The value where `wanted`, else 0; without a branch, after which the compiler would no longer know that control flow
+/// is uniform over the warp.
 __device__ inline std::int32_t load_shared_if(const std::int32_t& from, bool wanted) {
   std::int32_t value = 0;
   asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %2, 0;\n@p ld.shared.b32 %0, [%1];\n}\n"

@@ -1,7 +1,7 @@
 // One pass over K, some of Q, and (for landmarks) V: representatives, micro-block moments, block means.
 #include "halftone/cuda_specialized/common/barrier.cuh"
-#include "halftone/cuda_specialized/common/check.hpp"
 #include "halftone/cuda_specialized/common/block_scan.cuh"
+#include "halftone/cuda_specialized/common/check.hpp"
 #include "halftone/cuda_specialized/selection/elements.cuh"
 #include "halftone/cuda_specialized/selection/plan.hpp"
 

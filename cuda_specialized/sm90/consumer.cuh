@@ -200,7 +200,8 @@ class Consumer {
   __device__ Flags step_flags() const {
     Flags flags;
 #pragma unroll
-    for (int half = 0; half < Config::kHalves; ++half) flags.half[half] = from_leader(s_.step[k_.index].half[half].flags);
+    for (int half = 0; half < Config::kHalves; ++half)
+      flags.half[half] = from_leader(s_.step[k_.index].half[half].flags);
     return flags;
   }
   __device__ KeyBlock step_block(int half) const {
@@ -212,7 +213,8 @@ class Consumer {
   /// A value in shared memory, read by the lane that will give the place back, so that reading and giving back are one
   /// thread's, which compute-sanitizer can follow. The sum of one value and zeros is uniform to the compiler, too.
   __device__ std::int32_t from_leader(const std::int32_t& shared) const {
-    return static_cast<std::int32_t>(__reduce_or_sync(0xffffffffu, static_cast<unsigned>(load_shared_if(shared, lane_ == 0))));
+    return static_cast<std::int32_t>(
+        __reduce_or_sync(0xffffffffu, static_cast<unsigned>(load_shared_if(shared, lane_ == 0))));
   }
 
   /// Applies the step's rules to the scores; true when its columns are landmarks.
@@ -262,7 +264,8 @@ class Consumer {
   __device__ std::int32_t first_query(const RowPlace& at) const { return at.first_query + group_ * 64; }
   __device__ std::int32_t query_of(const RowPlace& at, int r) const { return at.first_query + row_in_tile_ + 8 * r; }
 
-  __device__ void store_tile(const float (&o)[kOutputs], const float (&factor)[2], const RowPlace& at, int query_stage) {
+  __device__ void store_tile(const float (&o)[kOutputs], const float (&factor)[2], const RowPlace& at,
+                             int query_stage) {
     std::uint8_t* tile = s_.q[query_stage] + group_ * 64 * 128;
     // Lane l addresses row l % 8 of the l / 8-th 8 x 8 matrix of a store: rows 0 and 8 of two neighbouring columns.
     const int row = opaque(static_cast<int>(threadIdx.x) % 128 / 32 * 16 + lane_ % 16);

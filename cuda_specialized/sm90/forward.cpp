@@ -83,9 +83,12 @@ void forward(const AttentionParams& params, void* workspace, void* stream_handle
   } else {
     HALFTONE_CUDA_CHECK(cudaMemsetAsync(args.next_row, 0, sizeof(std::int32_t), stream));
   }
-  if (params.dim <= 64) launch_dim64(args, stream);
-  else if (params.dim <= 128) launch_dim128(args, stream);
-  else launch_dim256(args, stream);
+  if (params.dim <= 64)
+    launch_dim64(args, stream);
+  else if (params.dim <= 128)
+    launch_dim128(args, stream);
+  else
+    launch_dim256(args, stream);
 }
 
 }  // namespace halftone::cuda::sm90

@@ -14,7 +14,7 @@ struct ForwardArgs {
   CUtensorMap o;                          ///< boxes of 64 queries
   CUtensorMap landmark_key, landmark_value;
   AttentionParams params;
-  const std::int32_t* order = nullptr;    ///< [rows beyond the first of each CTA] as order_rows says; null without a mask
+  const std::int32_t* order = nullptr;  ///< [rows beyond the first of each CTA] as order_rows says; null without a mask
   std::int32_t* next_row = nullptr;       ///< rows handed out beyond the first of each CTA; zero at launch
   bool store_tiles = false;               ///< the copy engine can write o
   std::int32_t tiles = 0;                 ///< query tiles per (batch, head)

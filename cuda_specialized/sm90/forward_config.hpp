@@ -17,8 +17,8 @@ struct ForwardConfig {
   static constexpr int kValueStages = kHeadDim == 64 ? 4 : 2;                      ///< V tiles in flight
   static constexpr int kQueryStages = kHeadDim <= 128 ? 2 : 1;
   /// The turn at the tensor cores ends with the products rather than with their issue. At head dim 64 the exponentials
-  /// take as long as the products: the warpgroups fall into step and compete for both units unless kept apart. At 256 it
-  /// spares the registers of a second set of weights.
+  /// take as long as the products: the warpgroups fall into step and compete for both units unless kept apart. At 256
+  /// it spares the registers of a second set of weights.
   static constexpr bool kLateTurn = kHeadDim != 128;
   static constexpr int kPlanned = 16;                        ///< steps the planner may be ahead of the producer
   static constexpr int kWorks = 4;                           ///< rows the planner may be ahead of the consumers

@@ -3,8 +3,6 @@
 
 namespace halftone::cuda::sm90 {
 
-void launch_dim128(const ForwardArgs& args, cudaStream_t stream) {
-  launch_any<ForwardConfig<128>>(args, stream);
-}
+void launch_dim128(const ForwardArgs& args, cudaStream_t stream) { launch_any<ForwardConfig<128>>(args, stream); }
 
 }  // namespace halftone::cuda::sm90

@@ -3,8 +3,6 @@
 
 namespace halftone::cuda::sm90 {
 
-void launch_dim256(const ForwardArgs& args, cudaStream_t stream) {
-  launch_any<ForwardConfig<256>>(args, stream);
-}
+void launch_dim256(const ForwardArgs& args, cudaStream_t stream) { launch_any<ForwardConfig<256>>(args, stream); }
 
 }  // namespace halftone::cuda::sm90

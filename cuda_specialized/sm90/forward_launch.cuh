@@ -28,11 +28,9 @@ template <class Config>
 void launch_any(const ForwardArgs& args, cudaStream_t stream) {
   const bool landmarks = args.params.landmarks.key != nullptr;
   if (args.params.dtype == DType::bfloat16)
-    landmarks ? launch<Config, bfloat16, true>(args, stream)
-              : launch<Config, bfloat16, false>(args, stream);
+    landmarks ? launch<Config, bfloat16, true>(args, stream) : launch<Config, bfloat16, false>(args, stream);
   else
-    landmarks ? launch<Config, float16, true>(args, stream)
-              : launch<Config, float16, false>(args, stream);
+    landmarks ? launch<Config, float16, true>(args, stream) : launch<Config, float16, false>(args, stream);
 }
 
 }  // namespace halftone::cuda::sm90

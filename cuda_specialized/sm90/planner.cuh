@@ -82,9 +82,9 @@ class Planner {
     }
   }
 
-  /// The row's 64-key blocks from the last to the first, kHalves per step; the step of an odd one out comes first, where
-  /// the diagonal takes the masked path anyway. These masked steps change places with the next one: a row then starts
-  /// with a step that needs no rules, so that not everything is late at once.
+  /// The row's 64-key blocks from the last to the first, kHalves per step; the step of an odd one out comes first,
+  /// where the diagonal takes the masked path anyway. These masked steps change places with the next one: a row then
+  /// starts with a step that needs no rules, so that not everything is late at once.
   __device__ void plan_keys(const RowPlace& at, const KeyBlockList& blocks) {
     const std::int32_t steps = (blocks.count + kHalves - 1) / kHalves, opening = min(steps - 1, 2);
     std::int32_t chunk = 0;  // blocks that come before the 32 that the lanes have looked up
@@ -93,7 +93,8 @@ class Planner {
       const std::int32_t step = i == 0 ? opening : i <= opening ? i - 1 : i;
       const bool whole = step > 0 || blocks.count % kHalves == 0;
       // Blocks of the step, counted from the last: those before it, and how many.
-      const std::int32_t before = step * kHalves - (blocks.count % kHalves != 0 && step > 0), width = whole ? kHalves : 1;
+      const std::int32_t before = step * kHalves - (blocks.count % kHalves != 0 && step > 0),
+                         width = whole ? kHalves : 1;
       if (before + width > chunk + 32) {
         chunk = before;
         block = look_up(at, blocks, chunk + lane_);

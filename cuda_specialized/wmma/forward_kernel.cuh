@@ -210,7 +210,8 @@ __global__ void __launch_bounds__(Config::kThreads, Config::kBlocksPerSm)
   __shared__ Plan plan;
   if (threadIdx.x == 0) {
     const auto next = static_cast<std::int32_t>(blockIdx.x);
-    plan.at = row_place(p, args.tiles, Config::kBlockM, args.order ? args.order[next] : natural_row(p, args.tiles, next));
+    plan.at =
+        row_place(p, args.tiles, Config::kBlockM, args.order ? args.order[next] : natural_row(p, args.tiles, next));
     if (plan.at.first_query < plan.at.len_q) plan.blocks = key_blocks(p, plan.at, Config::kBlockM);
     if constexpr (kLandmarks) plan.bias = landmark_bias(p, plan.at);
   }

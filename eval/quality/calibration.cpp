@@ -168,7 +168,8 @@ FittedWeights CalibrationData::fitted_head_weights(const LlamaModel& model,
     for (std::size_t l = 0; l < start.size(); ++l)
       for (std::size_t h = 0; h < start[l].size(); ++h) {
         if (progress)
-          progress(fmt::format("sweep {} of {}, layer {}, head {}, divergence {:.4f}", sweep + 1, sweeps, l, h, best.divergence));
+          progress(fmt::format("sweep {} of {}, layer {}, head {}, divergence {:.4f}", sweep + 1, sweeps, l, h,
+                               best.divergence));
         for (const double by : {factor, 1.0 / factor}) {
           HeadWeights tried = best.weights;
           tried[l][h] *= static_cast<float>(by);
@@ -188,7 +189,12 @@ patterns::HalftoneResult CalibrationData::select(patterns::HalftoneOptions optio
   options.tolerance = 0.0;
   std::vector<patterns::HalftoneLayer> inputs;
   for (const Record& record : records_)
-    inputs.push_back({&record.in.q, &record.in.k, &record.in.v, 0.0f, weights.empty() ? std::vector<float>{} : weights.at(record.layer), {}});
+    inputs.push_back({&record.in.q,
+                      &record.in.k,
+                      &record.in.v,
+                      0.0f,
+                      weights.empty() ? std::vector<float>{} : weights.at(record.layer),
+                      {}});
   return patterns::select_halftone(inputs, causal_geometry(records_.front().in.q), options);
 }
 

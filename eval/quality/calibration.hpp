@@ -46,8 +46,8 @@ class CalibrationData {
   /// next-token distributions from those with dense attention, over all tokens of the documents given at construction.
   /// A sweep offers every head twice its weight and half of it, the next one the square root of these factors, and so
   /// on; each offer is tried at the tolerance that keeps the mean density at `density`, with the landmark gates of
-  /// `start`. `parameters` are the pattern's (halftone_options). Costs up to 2 num_layers num_heads sweeps sparse passes
-  /// per document. Throws InvalidArgument: sweeps below 1, other documents than those given at construction.
+  /// `start`. `parameters` are the pattern's (halftone_options). Costs up to 2 num_layers num_heads sweeps sparse
+  /// passes per document. Throws InvalidArgument: sweeps below 1, other documents than those given at construction.
   FittedWeights fitted_head_weights(const LlamaModel& model, const std::vector<std::vector<std::int32_t>>& documents,
                                     const nlohmann::json& parameters, double density, const HeadWeights& start,
                                     int sweeps, const CalibrationProgress& progress = {}) const;

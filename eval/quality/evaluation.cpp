@@ -310,10 +310,9 @@ class Evaluation {
   Filling attend_seconds_{"attend_seconds", "s", "attention, all layers", setting_axes()};
   Filling seconds_{"seconds", "s", "from the tokens to the measures", setting_axes()};
   Filling seconds_dense_{"seconds_dense", "s", "the model with dense attention", document_axis()};
-  std::vector<Filling*> fillings_{&loss_dense_,     &loss_increase_, &by_position_, &kl_,
-                                  &agreement_,      &accuracy_dense_, &accuracy_,   &density_,
-                                  &far_mass_,       &error_,          &mass_,       &select_seconds_,
-                                  &attend_seconds_, &seconds_,        &seconds_dense_};
+  std::vector<Filling*> fillings_{&loss_dense_,     &loss_increase_,  &by_position_,    &kl_,       &agreement_,
+                                  &accuracy_dense_, &accuracy_,       &density_,        &far_mass_, &error_,
+                                  &mass_,           &select_seconds_, &attend_seconds_, &seconds_,  &seconds_dense_};
 };
 
 }  // namespace

@@ -19,7 +19,7 @@ struct EvaluationOptions {
   bool measure_heads = false;       ///< output error and captured mass of every head: a dense pass per layer
   double margin = 0.005;            ///< equivalent to dense: a loss increase below this share of the dense loss
   Resampling resampling = {};
-  AttentionPath path = {};          ///< of every setting and of dense attention alike
+  AttentionPath path = {};                              ///< of every setting and of dense attention alike
   std::function<void(std::string_view what)> progress;  ///< "books/00 (1 of 6), halftone 10 %"; may be empty
 };
 

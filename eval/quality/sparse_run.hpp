@@ -38,8 +38,8 @@ struct LayerRecord {
   std::vector<SquaredError> error;      ///< against dense attention of the same inputs; only when measured
   std::vector<double> captured_mass;    ///< likewise
   double select_seconds = 0.0, attend_seconds = 0.0;
-  std::string selection;                ///< of halftone, the selection that ran; empty for other patterns
-  std::string kernel;                   ///< the kernel that ran
+  std::string selection;  ///< of halftone, the selection that ran; empty for other patterns
+  std::string kernel;     ///< the kernel that ran
 };
 
 struct SparseRun {

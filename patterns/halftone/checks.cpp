@@ -76,8 +76,8 @@ void check_reachable(const HalftoneOptions& o, const NearField& near) {
   if (blocks_of_budget(o.density, visible) >= forced) return;
   const double least = std::ceil(static_cast<double>(forced) / visible * 1e6) / 1e6;
   throw UnreachableDensity(
-      o.density, fmt::format("at least {:.6f}, what the sink blocks, the diagonal and the local blocks need", least), least,
-      1.0);
+      o.density, fmt::format("at least {:.6f}, what the sink blocks, the diagonal and the local blocks need", least),
+      least, 1.0);
 }
 
 void check_layer(const HalftoneLayer& layer, const MaskGeometry& g, const std::string& name) {

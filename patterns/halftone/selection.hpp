@@ -12,7 +12,8 @@ namespace halftone::patterns::detail {
 /// Forced blocks over all batches, heads and tiles.
 std::int64_t count_forced_blocks(const NearField& near);
 
-/// Blocks that a density allows of `total`. The slack makes 0.3 of 10 blocks 3, though 0.3 * 10 may be a rounding below.
+/// Blocks that a density allows of `total`. The slack makes 0.3 of 10 blocks 3, though 0.3 * 10 may be a rounding
+/// below.
 std::int64_t blocks_of_budget(double density, double total);
 
 /// Turns scores [batch, heads_q, tiles, blocks] into priorities, in place: score * head_weight[head] for the blocks

@@ -299,11 +299,16 @@ TEST_F(Command, EvaluatesPatternsOnAModel) {
   io::write_tokens(path("tokens.h5"), {{"a/00", "a", "", 0, tokens}, {"b/00", "b", "", 0, tokens}}, 0,
                    test_provenance());
   io::write_tokens(path("tasks.h5"), {{"task", "", "", 0, tokens, {700, 900}}}, 0, test_provenance());
-  const std::string out = run_well({"eval", "--model", HALFTONE_TINY_MODEL, "--tokens", "tokens.h5", "--documents", "a/00",
-                                    "--tasks", "tasks.h5", "--calibration", "b/00", "--length", "1024", "--pattern",
-                                    "halftone:landmarks=true,micro_block=8", "--pattern", "local", "--density", "0.6,1",
-                                    "--heads", "--attention-dtype", "bfloat16", "--selection", "kokkos", "--kernel",
-                                    "portable", "--out", "eval.h5"});
+  const std::string out = run_well({"eval",          "--model",     HALFTONE_TINY_MODEL,
+                                    "--tokens",      "tokens.h5",   "--documents",
+                                    "a/00",          "--tasks",     "tasks.h5",
+                                    "--calibration", "b/00",        "--length",
+                                    "1024",          "--pattern",   "halftone:landmarks=true,micro_block=8",
+                                    "--pattern",     "local",       "--density",
+                                    "0.6,1",         "--heads",     "--attention-dtype",
+                                    "bfloat16",      "--selection", "kokkos",
+                                    "--kernel",      "portable",    "--out",
+                                    "eval.h5"});
   const io::EvalFile file = io::read_eval(path("eval.h5"));
   EXPECT_THAT(std::get<std::vector<std::string>>(file.summary.column("setting").values),
               ::testing::ElementsAre("halftone:landmarks=true,micro_block=8 60 %",
@@ -314,8 +319,10 @@ TEST_F(Command, EvaluatesPatternsOnAModel) {
   EXPECT_NEAR(increase[1], 0.0, 1e-5);
   EXPECT_NEAR(increase[3], 0.0, 1e-5);
   EXPECT_NE(increase[2], 0.0);
-  for (const auto& [column, expected] : {std::pair{"attention_dtype", "bfloat16"}, {"selection", "kokkos"},
-                                         {"kernel", "portable"}, {"kernel_dense", "portable"}})
+  for (const auto& [column, expected] : {std::pair{"attention_dtype", "bfloat16"},
+                                         {"selection", "kokkos"},
+                                         {"kernel", "portable"},
+                                         {"kernel_dense", "portable"}})
     EXPECT_EQ(std::get<std::vector<std::string>>(file.summary.column(column).values)[0], expected);
 }
 

@@ -59,7 +59,8 @@ TEST_F(Sm90MillionKeys, TheLastTileOfTheLastHeadReadsItsBlocksAlone) {
   HALFTONE_CUDA_CHECK(cudaMemset(row(k_, kHeads - 1, kSeq - 64), 0, 64 * kDim * 2));
   std::vector<bfloat16> values(64 * kDim);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = bfloat16(static_cast<float>(i / kDim));  // its row
-  HALFTONE_CUDA_CHECK(cudaMemcpy(row(v_, kHeads - 1, kSeq - 64), values.data(), values.size() * 2, cudaMemcpyHostToDevice));
+  HALFTONE_CUDA_CHECK(
+      cudaMemcpy(row(v_, kHeads - 1, kSeq - 64), values.data(), values.size() * 2, cudaMemcpyHostToDevice));
   p_.mask.batch = 1;
   p_.mask.heads = kHeads;
   p_.mask.tiles = static_cast<std::int32_t>((kSeq + 127) / 128);
@@ -70,7 +71,8 @@ TEST_F(Sm90MillionKeys, TheLastTileOfTheLastHeadReadsItsBlocksAlone) {
   row_ptr.back() = 1;  // the last tile holds 64 queries, and keeps the last block
   const std::int32_t last_block = p_.mask.blocks - 1;
   const std::uint8_t kind = kBlockCausal;
-  p_.mask.row_ptr = static_cast<const std::int64_t*>(memory_.upload(row_ptr.data(), row_ptr.size() * sizeof(std::int64_t)));
+  p_.mask.row_ptr =
+      static_cast<const std::int64_t*>(memory_.upload(row_ptr.data(), row_ptr.size() * sizeof(std::int64_t)));
   p_.mask.col_idx = static_cast<const std::int32_t*>(memory_.upload(&last_block, sizeof last_block));
   p_.mask.kind = static_cast<const std::uint8_t*>(memory_.upload(&kind, sizeof kind));
   run();
@@ -103,7 +105,11 @@ TEST(Sm90Refusal, SaysWhy) {
               HasSubstr("mask blocks of 64 x 64; it takes 128 x 64 and 128 x 128"));
   EXPECT_THAT(refusal_after(kPath, [](auto& p) { p.landmarks.key = p.k; p.landmarks.block_q = 64; }),
               HasSubstr("landmark tiles of 64 queries"));
-  EXPECT_THAT(refusal_after(kPath, [](auto& p) { p.heads_q = p.heads_kv = 2; p.k_stride.head = 0; }),
+  EXPECT_THAT(refusal_after(kPath,
+                            [](auto& p) {
+                              p.heads_q = p.heads_kv = 2;
+                              p.k_stride.head = 0;
+                            }),
               HasSubstr("k is expanded (a stride of 0)"));
 }
 
