@@ -33,9 +33,8 @@ def figures(evaluations, bench, results, out):
     draw_quality.patterns(evaluations, out)
     draw_quality.by_position(evaluations, out)
     draw_quality.heads(evaluations, out, head_weights(evaluations, results))
-    draw_speed.speedups(bench, out)
+    draw_speed.speeds(bench, out)
     draw_speed.roofline(bench, out)
-    draw_speed.scaling(bench, out)
     for draw in (draw_masks.patterns, draw_masks.model, draw_masks.lengths):
         draw(out, results / "masks")
 

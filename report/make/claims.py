@@ -65,6 +65,8 @@ def all_claims(evaluations, bench):
     for kind, setting in SELECTIONS.items():
         shares = [bench.selecting(seq, 0.1, *setting).share for seq in (8192, 16384, 32768, 65536, 131072)]
         claim(f"the selection's share falls with the length {kind}", all(a > b for a, b in zip(shares, shares[1:])), shares)
+    claim("below 32,768 tokens the cheapest selection takes more than 20 % of the attention: latency, not work",
+          bench.selecting(16384, 0.1, *SELECTIONS["Cheap"]).share > 0.2)
     p = bench.pytorch
     for row in p[(p.method == "FlexAttention") & (p.dim == 128) & (p.causal == 1)].itertuples():
         same = p[(p.method == "halftone") & (p.seq == row.seq) & (p.dim == row.dim) & (p.causal == 1) &

@@ -41,7 +41,7 @@ def quality_of_patterns(evaluations, axes, density=0.1, length=LENGTH):
     axes.annotate("0.5 % of\nthe loss", (margin, len(table) - 1), xytext=(3, -1), textcoords="offset points", fontsize=6,
                   va="center")
     axes.set(yticks=at, yticklabels=[style.name(name) for name in table.index], ylim=(-0.6, len(table) - 0.4),
-             xlabel="loss over dense attention, nats per token")
+             xlabel="loss over dense, nats per token")
     axes.grid(axis="y", visible=False)
 
 
@@ -101,7 +101,7 @@ def heads(evaluations, folder, weights=None, density=0.1, length=LENGTH):
     maps = [("density, %", 100 * np.nanmean(evaluations.array(run, "density"), axis=0), "{:.0f}")]
     if weights is not None:
         maps.append(("head weight", weights, "{:.1f}"))
-    maps.append(("landmarks' share, %", 100 * np.nanmean(evaluations.array(run, "far_mass"), axis=0), "{:.0f}"))
+    maps.append(("on landmarks, %", 100 * np.nanmean(evaluations.array(run, "far_mass"), axis=0), "{:.0f}"))
     figure, axes = plt.subplots(1, len(maps), figsize=(style.COLUMN, 2.25), sharey=True)
     for axis, (title, values, form) in zip(axes, maps):
         axis.imshow(values, aspect="auto", cmap="cividis", norm="log" if values.min() > 0 and "density" in title else None)

@@ -58,15 +58,16 @@ def kernel_speedups(bench, axes):
     axes.set_yticks([2, 5, 10, 20])
     axes.set_yticklabels(["2", "5", "10", "20"])
     axes.minorticks_off()
-    axes.set_ylim(1.3, 1.4 / min(densities))
-    axes.legend(loc="lower left")
+    axes.set_ylim(1.3, 2.8 / min(densities))
+    axes.legend(loc="upper right", handlelength=1.2)
 
 
-def speedups(bench, folder):
-    figure, axes = plt.subplots(1, 2, figsize=(style.PAGE * 0.66, 2.35))
+def speeds(bench, folder):
+    figure, axes = plt.subplots(1, 3, figsize=(style.PAGE, 2.3))
     speedup_by_density(bench, axes[0])
     kernel_speedups(bench, axes[1])
-    style.save(figure, folder, "speedup")
+    scaling(bench, axes[2])
+    style.save(figure, folder, "speed")
 
 
 def roofline(bench, folder):
@@ -76,8 +77,7 @@ def roofline(bench, folder):
     intensity = np.geomspace(60, 6e4, 50)
     boost = speed.tensor_peak(1.83e9)
     axes.plot(intensity, np.minimum(intensity * memory, boost) / 1e12, color=style.DENSE, lw=1.1)
-    axes.annotate("device\nmemory", (90, 90 * memory / 1e12), xytext=(-4, 6), textcoords="offset points", fontsize=6, ha="center",
-                  va="bottom")
+    axes.annotate("device memory", (75, 75 * memory / 1e12), xytext=(5, -2), textcoords="offset points", fontsize=6)
     axes.annotate("tensor cores at 1.83 GHz", (6e4, boost / 1e12), xytext=(0, 2), textcoords="offset points", fontsize=6,
                   ha="right", va="bottom")
     for row in rows:
@@ -86,11 +86,10 @@ def roofline(bench, folder):
         axes.plot([row["intensity"] * 0.8, row["intensity"] * 1.25], [row["peak"] / 1e12] * 2, color=style.GREY, lw=1)
         kind = "dense" if row["density"] == 1 else f"{100 * row['density']:.0f} %"
         text = f"{kind} of {style.length_text(row['seq'])}{', causal' if row['causal'] else ''} (v{row['version']})"
-        newer = any(r["version"] > row["version"] and r["seq"] == row["seq"] for r in rows)
-        below = row["density"] == 1 or newer or row["causal"] == 1
-        axes.annotate(text, (row["intensity"], row["rate"] / 1e12), fontsize=6, ha="left" if row["density"] < 1 else "center",
-                      va="center" if below and row["density"] < 1 else "top" if below else "bottom",
-                      xytext=(6, -5 if below else 3) if row["density"] < 1 else (0, -6), textcoords="offset points")
+        dense = row["density"] == 1
+        axes.annotate(text, (row["intensity"], row["rate"] / 1e12), fontsize=6, ha="center" if dense else "left",
+                      va="bottom" if dense else "top" if row["causal"] else "center", xytext=(0, 4) if dense else (5, -1),
+                      textcoords="offset points")
     axes.set(xscale="log", yscale="log", xlabel="operations per byte of device memory", ylabel="TFLOP/s on kept blocks",
              xlim=(60, 6e4), ylim=(250, 1500))
     axes.set_yticks([300, 500, 1000])
@@ -99,21 +98,24 @@ def roofline(bench, folder):
     style.save(figure, folder, "roofline")
 
 
-def scaling(bench, folder):
+def scaling(bench, axes):
+    """Times of one layer against the length, with the fitted cost models."""
     points = speed.scaling(bench)
     fitted = speed.models(points)
-    figure, axes = plt.subplots(figsize=(style.COLUMN, 2.5))
     lengths = np.geomspace(1024, speed.MILLION, 100)
     for name, label, colour, marker in (("dense", "dense", style.DENSE, "s"),
-                                        ("attention", "attention, 10 % of the blocks", style.OURS, "o"),
-                                        ("selection", "choosing the blocks", style.BLUE, "D")):
+                                        ("attention", "10 % of the blocks", style.OURS, "o"),
+                                        ("selection", "choosing them", style.BLUE, "D")):
         seq, seconds = zip(*points[name])
         axes.plot(seq, 1e3 * np.array(seconds), ls="", marker=marker, color=colour, label=label)
         axes.plot(lengths, 1e3 * fitted[name](lengths), color=colour, lw=0.9, ls="-", zorder=1)
     axes.axvspan(max(seq for seq, _ in points["attention"]), speed.MILLION * 1.2, color="#EEEEEE", zorder=0)
-    axes.annotate("predicted", (speed.MILLION, 1), xycoords=("data", "axes fraction"), xytext=(0, -8),
+    axes.annotate("predicted", (speed.MILLION, 0), xycoords=("data", "axes fraction"), xytext=(0, 4),
                   textcoords="offset points", ha="right", fontsize=6, color="#555555")
-    axes.set(yscale="log", xlabel="tokens", ylabel="milliseconds", xlim=(900, speed.MILLION * 1.2))
+    axes.set(yscale="log", xlabel="tokens", ylabel="milliseconds", xlim=(900, speed.MILLION * 1.2),
+             title="one layer, causal, 16 heads")
+    axes.set_yticks([0.1, 1, 10, 100, 1000, 10000])
+    axes.set_yticklabels(["0.1", "1", "10", "100", "1,000", "10,000"])
+    axes.minorticks_off()
     style.length_axis(axes.xaxis, [1024 * 4 ** i for i in range(6)])
     axes.legend(loc="upper left")
-    style.save(figure, folder, "scaling")

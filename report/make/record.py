@@ -65,6 +65,8 @@ def version_columns(root):
             version = re.match(r"(\d+)|(tried)", what)
             for column, cell in list(zip(head, row))[1:]:
                 number = re.match(r"[\d,.]*\d", cell)
+                if column == "predicted":
+                    number = None
                 for name, value in (("kernel", kernel), ("version", version[0] if version else ""), ("what", what),
                                     ("column", column), ("text", cell),
                                     ("value", float(number[0].replace(",", "")) if number else math.nan)):
