@@ -282,6 +282,9 @@ def model(numbers, bench):
                 "predicted for 1,048,576 tokens: dense over selection and attention")
     numbers.add("MillionShare", 100 * predicted["selection"] / predicted["attention"], "{:.0f}%", files,
                 "predicted for 1,048,576 tokens: selection over attention")
+    quadratic = fitted["workspace"].coefficients[2] * 128 * 64 / 16
+    numbers.add("WorkspaceBytes", quadratic, "{:.0f}", bench.source("selection"),
+                "bytes of workspace per head, tile and block: the quadratic term of its cost model")
     numbers.add("MillionWorkspace", predicted["workspace"] / 2 ** 30, "{:.0f}", files, "predicted GiB of workspace, 16 heads")
 
 
