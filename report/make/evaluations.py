@@ -9,7 +9,7 @@ import pandas
 
 from halftone_files import open_file, read_eval
 
-MAIN = "main"  #: the model of the files that lie in results/eval itself; others have a folder of their name
+MAIN = "halftone_lm"  #: the model that the evaluation is about; others are named by their file
 DEFAULTS = {"micro_block": 16, "representatives": 16}
 #: documents that were looked at while the pattern was designed: what was measured on them is no evidence
 DESIGN = {f"{scenario}/{number}" for scenario in ("books", "technical", "structured") for number in ("00", "01")}
@@ -31,7 +31,9 @@ class Run:
 
     @property
     def oracle(self):
-        return self.pattern == "halftone" and all(self.parameters.get(k) == v for k, v in ORACLE.items())
+        """The true masses in place of estimates, everything else as ours."""
+        free = {"landmarks", "sink_blocks", "local_blocks"}
+        return self.pattern == "halftone" and {k: v for k, v in self.parameters.items() if k not in free} == ORACLE
 
     @property
     def baseline(self):
@@ -72,11 +74,13 @@ class Evaluations:
                 if file.attrs["kind"] != "eval" or path.stem.endswith("unfitted"):
                     continue
             self.files[path] = file = read_eval(path)
-            model = MAIN if path.parent == folder else path.parent.name
-            self.runs += [run for run in self._runs_of(path, file, model) if not DESIGN.intersection(run.documents)]
+            self.runs += [run for run in self._runs_of(path, file) if not DESIGN.intersection(run.documents)]
 
-    def _runs_of(self, path, file, model):
-        length = int(re.search(r"--length[ =](\d+)", file.provenance["command"])[1])
+    def _runs_of(self, path, file):
+        def argument(name):
+            return re.search(rf"--{name}[ =](\S+)", file.provenance["command"])[1]
+
+        model, length = pathlib.PurePath(argument("model")).stem, int(argument("length"))
         losses = ~np.isnan(file.arrays["loss_dense"].values)
         documents = tuple(sorted(np.array(file.axes["document"])[losses]))
         for index, label in enumerate(file.summary["setting"]):
@@ -165,6 +169,15 @@ class Evaluations:
             here = (run.model, run.length) == (model, length) and abs(run.density - density) < 1e-9
             if here and (run.ours or run.baseline) and not np.isnan(self.array(run, "accuracy")).all():
                 found.setdefault(run.pattern, run)
+        return found if "halftone" in found else {}
+
+    def with_heads(self, density=0.1, length=16384, model=MAIN):
+        """{pattern: Run} of files that say what every head keeps and loses (halftone eval --heads), ours among them."""
+        found = {}
+        for run in self.runs:
+            here = (run.model, run.length) == (model, length) and abs(run.density - density) < 1e-9
+            if here and (run.ours or run.oracle or run.baseline) and not np.isnan(self.array(run, "captured_mass")).all():
+                found.setdefault("oracle" if run.oracle else run.pattern, run)
         return found if "halftone" in found else {}
 
     def accuracy(self, run):

@@ -7,6 +7,7 @@ import numpy as np
 from halftone_files import read_masks
 
 from . import speed, style
+from .evaluations import MAIN
 
 LENGTH = 16384
 DIGITS = dict(zip("0123456789", ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")))
@@ -105,6 +106,7 @@ def quality(numbers, evaluations):
         if "oracle" in table.index:
             numbers.add(f"Oracle{word}", table.loss_increase["oracle"], nats, evaluations.source(runs["oracle"]),
                         f"loss over dense, the oracle {where}")
+    numbers.has["FiveEquivalent"] = evaluations.table(0.05).p_equivalence["halftone"] < 0.05
     numbers.has["OracleFive"] = "OracleFive" in numbers
     numbers.has["Sparsest"] = 0.025 in densities
     numbers.has["Densest"] = 0.2 in densities
@@ -133,7 +135,7 @@ def quality(numbers, evaluations):
 
 
 def recall(numbers, evaluations):
-    for density in (0.05, 0.1):
+    for density in (0.025, 0.05, 0.1):
         runs, word = evaluations.with_tasks(density), percent_word(density)
         if not runs:
             continue
@@ -184,16 +186,43 @@ def masks(numbers, results, root):
                     str((results / "halftone-16k.h5").relative_to(root)), f"density of layer {layer}, head {head}")
 
 
+def selectors(numbers, evaluations):
+    """What every head keeps, where a file says so."""
+    runs = evaluations.with_heads()
+    numbers.has["Selectors"] = bool(runs)
+    for pattern, word in (("halftone", "Ours"), ("mean_topk", "Mean"), ("antidiagonal", "Antidiagonal")):
+        if pattern in runs:
+            for array, name, what in (("captured_mass", "Captured", "share of the dense softmax in kept blocks"),
+                                      ("oracle_recall", "OracleRecall", "share of the oracle's blocks that are kept")):
+                values = evaluations.array(runs[pattern], array)
+                if values is not None:
+                    numbers.add(f"{name}{word}", 100 * np.nanmean(values), "{:.1f}%", evaluations.source(runs[pattern]),
+                                f"{what}, {pattern}, 10 % of 16,384 tokens, mean over heads")
+
+
+SETTINGS = {"representatives=8": "Cheap", "micro_block=16,representatives=8": "Cheapest", "representatives=32": "Fine",
+            "scope=layer": "ScopeLayer", "scope=head": "ScopeHead", "scope=row": "ScopeRow", "moments=1": "FirstMoments",
+            "output_weights=False": "NoWeights", "landmarks=None": "NoLandmarks", "landmarks=all": "AllLandmarks",
+            "control=shuffled_variances": "Shuffled", "control=permuted_scores": "Permuted"}
+ABLATIONS = ("ScopeLayer", "ScopeHead", "ScopeRow", "FirstMoments", "NoWeights", "NoLandmarks")
+
+
 def settings(numbers, evaluations):
-    """Cheaper and dearer settings of ours at 10 %."""
+    """Other settings of halftone at 10 %, one or two changes from ours; and every block kept."""
     for changes, run in evaluations.variants(0.1):
-        name = {"representatives=8": "Cheap", "micro_block=16,representatives=8": "Cheapest",
-                "representatives=32": "Fine"}.get(",".join(f"{key}={value}" for key, value in changes.items()))
+        name = SETTINGS.get(",".join(f"{key}={value}" for key, value in changes.items()))
         if name:
             numbers.add(f"Loss{name}", evaluations.row(run).loss_increase, nats, evaluations.source(run),
                         f"loss over dense at 10 % of 16,384 tokens with {changes}")
             numbers.add(f"Equivalent{name}", evaluations.row(run).p_equivalence, p_text, evaluations.source(run),
                         f"equivalence to dense with {changes}")
+    numbers.has["Ablations"] = all(f"Loss{name}" in numbers for name in ABLATIONS)
+    numbers.has["Controls"] = "LossShuffled" in numbers and "LossPermuted" in numbers
+    full = [run for run in evaluations.runs if (run.model, run.length, run.density) == (MAIN, LENGTH, 1.0) and run.ours]
+    numbers.has["Full"] = bool(full)
+    if full:
+        numbers.add("FullLoss", np.nanmax(np.abs(evaluations.array(full[0], "loss_increase"))), "{:.1e}",
+                    evaluations.source(full[0]), "largest difference of a document's loss to dense with every block kept")
 
 
 def kernel(numbers, bench):
@@ -339,12 +368,10 @@ def cpu(numbers, bench, seq=8192):
 
 def all_numbers(evaluations, bench, mask_folder):
     numbers = Numbers()
-    for step in (quality, recall, lengths, settings):
+    for step in (quality, recall, lengths, selectors, settings):
         step(numbers, evaluations)
     for step in (kernel, selection, pytorch, model, profile, versions, cpu):
         step(numbers, bench)
     masks(numbers, mask_folder, bench.root)
-    numbers.has["Ablations"] = len(evaluations.variants(0.1)) > 6
-    numbers.has["Controls"] = any("control" in changes for changes, _ in evaluations.variants(0.1))
     numbers.has["OtherModels"] = len(evaluations.models()) > 1
     return numbers

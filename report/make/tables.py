@@ -2,6 +2,7 @@
 import numpy as np
 
 from . import speed, style
+from .evaluations import MAIN, ORACLE
 from .numbers import LENGTH, latex_text, nats, seconds
 
 CHANGES = {  # {parameter: {value: words}}, what is different from our setting
@@ -26,9 +27,10 @@ def words_of(changes):
     """A variant in words."""
     if not changes:
         return "Halftone as evaluated"
-    if changes.get("micro_block") == 1 and changes.get("block_mass") == "sum":
-        return "oracle: the true mass of every block"
     found = []
+    if ORACLE.items() <= changes.items():
+        changes = {key: value for key, value in changes.items() if key not in ORACLE}
+        found.append("oracle: the true mass of every block")
     for key, value in changes.items():
         try:
             found.append(CHANGES[key](value))
@@ -72,7 +74,7 @@ def quality(evaluations):
     densities = evaluations.densities(LENGTH)
     tables = {density: evaluations.table(density) for density in densities}
     tasks = {density: {name: evaluations.recall(run)[0] for name, run in evaluations.with_tasks(density).items()}
-             for density in (0.05, 0.1)}
+             for density in (0.025, 0.05, 0.1) if evaluations.with_tasks(density)}
     order = list(tables[0.1].index)
     order += [name for table in tables.values() for name in table.index if name not in order]
     order = list(dict.fromkeys(sorted(order, key=lambda name: name == "oracle")))
@@ -95,8 +97,27 @@ def quality(evaluations):
                    rules=(len(rows) - 1,) if order[-1] == "oracle" else ())
 
 
+#: arrays of files with --heads: (head of the column, form)
+SELECTOR = {"captured_mass": ("mass kept", percent), "oracle_recall": ("oracle's blocks", percent),
+            "relative_error": ("error", "{:.3f}".format), "cosine": ("cosine", "{:.4f}".format),
+            "lse_error": ("LSE error", "{:.3f}".format), "log_mass_bias": ("bias", lambda x: minus(f"{x:.2f}")),
+            "log_mass_rmse": ("RMSE", "{:.2f}".format)}
+
+
+def selectors(evaluations):
+    """What is kept and lost, mean over documents, layers and heads; columns that a file has not are left out."""
+    runs = evaluations.with_heads()
+    means = {name: {array: np.nanmean(values) for array in SELECTOR
+                    if (values := evaluations.array(run, array)) is not None and not np.isnan(values).all()}
+             for name, run in runs.items()}
+    columns = [array for array in SELECTOR if any(array in found for found in means.values())]
+    rows = [[style.name(name), *(SELECTOR[array][1](found[array]) if array in found else "--" for array in columns)]
+            for name, found in sorted(means.items(), key=lambda item: -item[1]["captured_mass"])]
+    return tabular("l" + "r" * len(columns), ["pattern", *(SELECTOR[array][0] for array in columns)], rows)
+
+
 def full(evaluations):
-    """Everything of every pattern at every density, for the appendix."""
+    """Everything of every pattern at every density, for the appendix: over pages."""
     rows, rules = [], []
     for density in evaluations.densities(LENGTH):
         rules.append(len(rows))
@@ -106,8 +127,9 @@ def full(evaluations):
                          f"{minus(nats(row.loss_increase_low))} to {minus(nats(row.loss_increase_high))}", nats(row.kl),
                          percent(row.agreement), p_value(row.p_holm),
                          p_value(row.p_equivalence), latex_text(seconds(row.select_seconds))])
-    return tabular("llrrcrrrrr", ["wanted", "pattern", "density", "loss", "95\\,\\% interval", "KL", "top-1", "$p$ (Holm)",
+    text = tabular("llrrcrrrrr", ["wanted", "pattern", "density", "loss", "95\\,\\% interval", "KL", "top-1", "$p$ (Holm)",
                                   "$p$ (equiv.)", "choosing"], rows, rules[1:])
+    return text.replace("tabular", "longtable").replace("\\midrule\n", "\\midrule\n\\endhead\n", 1)
 
 
 def lengths(evaluations):
@@ -121,15 +143,49 @@ def lengths(evaluations):
     return tabular("rlrrr", ["tokens", "pattern", "loss", "KL", "top-1"], rows, rules[1:])
 
 
+#: settings that the text discusses, by what they change; the others are in the appendix
+DISCUSSED = [{"scope": "layer"}, {"scope": "head"}, {"scope": "row"}, {"moments": 1}, {"micro_block": 16},
+             {"micro_block": 16, "representatives": 8}, {"representatives": 8}, {"representatives": 32},
+             {"output_weights": False}, {"landmarks": None}, {"landmarks": "all"}, {"block_k": 128, "local_blocks": 1},
+             {"control": "shuffled_variances"}, {"control": "permuted_scores"},
+             {"control": "random_scores", "output_weights": False}, ORACLE]
+
+
 def variants(evaluations, density=0.1):
-    found = evaluations.variants(density)
     rows = []
-    for changes, run in found:
+    for changes, run in evaluations.variants(density):
+        if changes and changes not in DISCUSSED:
+            continue
         row = evaluations.row(run)
         rows.append([words_of(changes), minus(nats(row.loss_increase)), nats(row.kl), percent(row.agreement),
                      p_value(row.p_first_holm)])
     rows[1:] = sorted(rows[1:], key=lambda row: float(row[2]))
     return tabular("lrrrr", ["setting", "loss", "KL", "top-1", "$p$"], rows, rules=(1,))
+
+
+def all_variants(evaluations):
+    """Every setting of halftone at every density at which more than ours was measured; sorted by divergence."""
+    densities = [d for d in evaluations.densities(LENGTH) if len(evaluations.variants(d)) > 1]
+    found = {}
+    for density in densities:
+        for changes, run in evaluations.variants(density):
+            found.setdefault(words_of(changes), {})[density] = evaluations.row(run)
+    rows = []
+    for words, by_density in found.items():
+        cells = [words]
+        for density in densities:
+            row = by_density.get(density)
+            cells += ["--"] * 4 if row is None else [
+                minus(nats(row.loss_increase)),
+                f"{minus(nats(row.loss_increase_low))} to {minus(nats(row.loss_increase_high))}", nats(row.kl),
+                p_value(row.p_first_holm)]
+        rows.append((by_density.get(0.1, by_density[min(by_density)]).kl, cells))
+    rows[1:] = sorted(rows[1:], key=lambda row: row[0])
+    head = ["setting"]
+    for density in densities:
+        head += [rf"{100 * density:g}\,\%: loss", "interval", "KL", "$p$"]
+    text = tabular("l" + "rcrr" * len(densities), head, [cells for _, cells in rows], rules=(1,))
+    return text.replace("tabular", "longtable").replace("\\midrule\n", "\\midrule\n\\endhead\n", 1)
 
 
 def tasks(evaluations):
@@ -172,7 +228,7 @@ def models(evaluations, density=0.1):
             continue
         others = table.drop(index=["halftone", "oracle"], errors="ignore")
         ours = table.loc["halftone"]
-        rows.append([model, f"{ours.loss_dense:.3f}", nats(ours.loss_increase), p_value(ours.p_equivalence),
+        rows.append(["evaluated" if model == MAIN else model.replace("_", " "), f"{ours.loss_dense:.3f}", nats(ours.loss_increase), p_value(ours.p_equivalence),
                      style.name(others.index[0]).split(" (")[0], nats(others.loss_increase.iloc[0])])
     return tabular("lrrrlr", ["model", "dense loss", "Halftone", "$p$ (equiv.)", "best other", "its loss"], rows)
 
@@ -278,8 +334,8 @@ def versions(bench):
 
 def write_all(evaluations, bench, folder):
     made = {"quality": quality(evaluations), "full": full(evaluations), "lengths": lengths(evaluations),
-            "variants": variants(evaluations), "tasks": tasks(evaluations), "scenarios": scenarios(evaluations),
-            "models": models(evaluations), "kernel": kernel(bench), "speedups": speedups(bench),
+            "variants": variants(evaluations), "all-variants": all_variants(evaluations), "tasks": tasks(evaluations), "scenarios": scenarios(evaluations),
+            "models": models(evaluations), "selectors": selectors(evaluations), "kernel": kernel(bench), "speedups": speedups(bench),
             "selection": selection(bench), "pytorch": pytorch(bench), "prediction": prediction(bench),
             "versions": versions(bench)}
     for name, text in made.items():
