@@ -20,7 +20,7 @@ struct ForwardConfig {
   /// take as long as the products: the warpgroups fall into step and compete for both units unless kept apart. At 256
   /// it spares the registers of a second set of weights.
   static constexpr bool kLateTurn = kHeadDim != 128;
-  static constexpr int kPlanned = 16;                        ///< steps the planner may be ahead of the producer
+  static constexpr int kPlanned = 4;                         ///< steps the planner may be ahead of the producer
   static constexpr int kWorks = 4;                           ///< rows the planner may be ahead of the consumers
   static constexpr int kConsumers = 2;
   static constexpr int kThreads = 128 * (kConsumers + 1);

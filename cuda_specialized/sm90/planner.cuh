@@ -19,19 +19,18 @@ class Planner {
   __device__ void run() {
     plan_row(natural_row(p_, args_.tiles, static_cast<std::int32_t>(blockIdx.x)));
     wait_for_previous_kernel();  // which puts the other rows in order
-    for (std::int32_t next = broadcast(take_row()); args_.workers + next < args_.rows;) {
-      const std::int32_t following = take_row();
+    for (std::int32_t next; args_.workers + (next = take_row()) < args_.rows;)
       plan_row(args_.order ? args_.order[next] : natural_row(p_, args_.tiles, args_.workers + next));
-      next = broadcast(following);
-    }
     publish(Work{});
     plan(Step{}, PlannedStep::kEnd, false);
   }
 
  private:
-  /// Counts the rows beyond the first of each CTA; for lane 0.
-  __device__ std::int32_t take_row() const { return lane_ == 0 ? atomicAdd(args_.next_row, 1) : 0; }
-  __device__ static std::int32_t broadcast(std::int32_t value) { return __shfl_sync(0xffffffffu, value, 0); }
+  /// Counts the rows beyond the first of each CTA. Taken late: a row taken early waits here for the rows before it while
+  /// others have nothing left to do.
+  __device__ std::int32_t take_row() const {
+    return __shfl_sync(0xffffffffu, lane_ == 0 ? atomicAdd(args_.next_row, 1) : 0, 0);
+  }
 
   __device__ void publish(const Work& work) {
     s_.work_empty[work_.index].wait(work_.phase ^ 1u);
