@@ -76,10 +76,17 @@ std::vector<Target> targets_of(const Options& options, const std::vector<NamedMa
       Shape own = shape(mask.mask.seq());
       own.heads = own.heads_kv = mask.mask.sizes.heads;
       const double density = mask.mask.density();
-      add(own, mask.mask.causal,
-          {{SparseTarget::given, density, false, &mask}, {SparseTarget::even, density, false, &mask}});
+      const std::vector<SparseTarget> masks{{SparseTarget::given, density, false, &mask},
+                                            {SparseTarget::even, density, false, &mask}};
+      add(own, mask.mask.causal, masks);
+      if (own.heads >= 16) continue;
+      own.batch *= 16 / own.heads;  // as many rows as the other targets have
+      add(own, mask.mask.causal, masks);
     }
   }
+  Shape wide = Shape::of_paper(DType::bfloat16, 256, 16384);
+  wide.heads = wide.heads_kv = 8;
+  for (const bool causal : {false, true}) add(wide, causal, {even(0.10)});
   return targets;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 
 #include "halftone/cuda_specialized/common/row_place.cuh"
 
@@ -95,11 +96,12 @@ __device__ inline void hide_scores(float (&s)[kCount], int begin, const Attentio
   }
 }
 
-/// The landmarks' biases for a tile's queries, [landmarks.blocks].
-__device__ inline const float* landmark_bias(const AttentionParams& p, const RowPlace& at) {
-  const LandmarkView& l = p.landmarks;
-  const std::int64_t tile = at.first_query / l.block_q;
-  return l.bias + ((std::int64_t{at.b} * p.heads_q + at.head) * l.tiles + tile) * l.blocks;
+/// Row of the landmarks' biases that a tile's queries have, and the biases, [landmarks.blocks].
+__device__ inline std::int32_t landmark_row(const AttentionParams& p, const RowPlace& at) {
+  return (at.b * p.heads_q + at.head) * p.landmarks.tiles + at.first_query / p.landmarks.block_q;
+}
+__device__ inline const float* landmark_bias(const AttentionParams& p, std::int32_t row) {
+  return p.landmarks.bias + std::int64_t{row} * p.landmarks.blocks;
 }
 
 /// Adds the biases of landmarks `first` .. first + 63 to the (unscaled) scores from s[begin] on, as in hide_scores;
@@ -108,15 +110,24 @@ template <int kCount>
 __device__ inline void add_landmark_bias(float (&s)[kCount], int begin, const AttentionParams& p, const float* bias,
                                          std::int32_t first) {
   const float unscale = 1.0f / p.scale;
+  const int mine = first + static_cast<int>(threadIdx.x) % 4 * 2;
+  const bool pairs = p.landmarks.blocks % 2 == 0 && reinterpret_cast<std::uintptr_t>(p.landmarks.bias) % 8 == 0 &&
+                     first + 64 <= p.landmarks.blocks;
 #pragma unroll
-  for (int j = 0; j < 8; ++j)
-#pragma unroll
-    for (int c = 0; c < 2; ++c) {
-      const int column = first + j * 8 + static_cast<int>(threadIdx.x) % 4 * 2 + c;
-      const float value = column < p.landmarks.blocks ? __ldg(bias + column) * unscale : -INFINITY;
-      s[begin + j * 4 + c] += value;
-      s[begin + j * 4 + 2 + c] += value;
+  for (int j = 0; j < 8; ++j) {
+    float2 both;
+    if (pairs) {
+      both = __ldg(reinterpret_cast<const float2*>(bias + mine + j * 8));
+    } else {
+      both.x = mine + j * 8 < p.landmarks.blocks ? __ldg(bias + mine + j * 8) : -INFINITY;
+      both.y = mine + j * 8 + 1 < p.landmarks.blocks ? __ldg(bias + mine + j * 8 + 1) : -INFINITY;
     }
+#pragma unroll
+    for (int r = 0; r < 4; r += 2) {
+      s[begin + j * 4 + r] = fmaf(both.x, unscale, s[begin + j * 4 + r]);
+      s[begin + j * 4 + r + 1] = fmaf(both.y, unscale, s[begin + j * 4 + r + 1]);
+    }
+  }
 }
 
 }  // namespace halftone::cuda

@@ -112,7 +112,10 @@ struct Softmax {
     const bool empty = total == 0.0f;
     lse = empty ? -INFINITY : (base + __log2f(total)) * kLn2;
     far_mass = 0.0f;
-    if constexpr (kLandmarks) far_mass = empty ? 0.0f : quad_sum(far[r]) * __fdividef(grow, total);
+    if constexpr (kLandmarks) {
+      const float mass = quad_sum(far[r]);  // by all lanes, also those of empty rows
+      far_mass = empty ? 0.0f : mass * __fdividef(grow, total);
+    }
     return empty ? 0.0f : __fdividef(grow, total);
   }
 

@@ -223,21 +223,20 @@ class Consumer {
 #pragma unroll
     for (int half = 0; half < Config::kHalves; ++half) any |= step_flags.half[half];
     if (any == 0) return false;
-    const RowPlace at = place_of(work);
-    bool landmarks = false;
+    if constexpr (kLandmarks) {
+      if (any & kStepLandmark) {  // of all halves
+        const float* bias = landmark_bias(p_, from_leader(work.bias));
 #pragma unroll
-    for (int half = 0; half < Config::kHalves; ++half) {
-      const std::int32_t flags = step_flags.half[half];
-      if constexpr (kLandmarks) {
-        if (flags & kStepLandmark) {
-          landmarks = true;
-          add_landmark_bias(s, half * 32, p_, landmark_bias(p_, at), step_block(half).first);
-          continue;
-        }
+        for (int half = 0; half < Config::kHalves; ++half)
+          add_landmark_bias(s, half * 32, p_, bias, step_block(half).first);
+        return true;
       }
-      if (flags != 0) hide_scores(s, half * 32, p_, at, step_block(half), query_of(at, 0));
     }
-    return landmarks;
+    const RowPlace at = place_of(work);
+#pragma unroll
+    for (int half = 0; half < Config::kHalves; ++half)
+      if (step_flags.half[half] != 0) hide_scores(s, half * 32, p_, at, step_block(half), query_of(at, 0));
+    return false;
   }
 
   /// Divides by the sums and stores the row. Whole tiles go through shared memory, where the row's queries were, and

@@ -27,11 +27,11 @@ __global__ void __launch_bounds__(Config::kThreads, 1) forward_kernel(const __gr
   }
   __syncthreads();
   if (threadIdx.x < 128) {
-    give_registers<Config::kProducerRegisters>();
+    give_registers<Config::kProducerRegisters[kLandmarks]>();
     if (threadIdx.x == 0) Producer<Config>(args, shared).run();
     if (threadIdx.x / 32 == 1) Planner<Config, kLandmarks>(args, shared).run();
   } else {
-    take_registers<Config::kConsumerRegisters>();
+    take_registers<Config::kConsumerRegisters[kLandmarks]>();
     Consumer<Config, Element, kLandmarks>(args, shared, static_cast<int>(threadIdx.x) / 128 - 1).run();
   }
 }

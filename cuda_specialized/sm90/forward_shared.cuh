@@ -17,6 +17,7 @@ struct Step {
 /// One query tile to attend.
 struct Work : RowPlace {
   std::int32_t steps;  ///< K/V tiles, landmarks included; 0: no more work
+  std::int32_t bias;   ///< row of the landmarks' biases
 };
 
 /// One step for the producer: what to load.

@@ -19,19 +19,18 @@ class Planner {
   __device__ void run() {
     plan_row(natural_row(p_, args_.tiles, static_cast<std::int32_t>(blockIdx.x)));
     wait_for_previous_kernel();  // which puts the other rows in order
-    for (std::int32_t next = broadcast(take_row()); args_.workers + next < args_.rows;) {
-      const std::int32_t following = take_row();
+    for (std::int32_t next; args_.workers + (next = take_row()) < args_.rows;)
       plan_row(args_.order ? args_.order[next] : natural_row(p_, args_.tiles, args_.workers + next));
-      next = broadcast(following);
-    }
     publish(Work{});
     plan(Step{}, PlannedStep::kEnd, false);
   }
 
  private:
-  /// Counts the rows beyond the first of each CTA; for lane 0.
-  __device__ std::int32_t take_row() const { return lane_ == 0 ? atomicAdd(args_.next_row, 1) : 0; }
-  __device__ static std::int32_t broadcast(std::int32_t value) { return __shfl_sync(0xffffffffu, value, 0); }
+  /// Counts the rows beyond the first of each CTA. Taken late: a row taken early waits here for the rows before it while
+  /// others have nothing left to do.
+  __device__ std::int32_t take_row() const {
+    return __shfl_sync(0xffffffffu, lane_ == 0 ? atomicAdd(args_.next_row, 1) : 0, 0);
+  }
 
   __device__ void publish(const Work& work) {
     s_.work_empty[work_.index].wait(work_.phase ^ 1u);
@@ -58,15 +57,43 @@ class Planner {
     if (rest <= 0) return;
     const KeyBlockList blocks = key_blocks(p_, at, Config::kBlockM);
     const std::int32_t key_steps = (blocks.count + kHalves - 1) / kHalves;
-    std::int32_t landmark_steps = 0;
-    if constexpr (kLandmarks) landmark_steps = (p_.landmarks.blocks + Config::kBlockN - 1) / Config::kBlockN;
-    if (key_steps + landmark_steps == 0) return store_empty(at, min(rest, Config::kBlockM));
-    publish({at, key_steps + landmark_steps});
+    LandmarkSteps landmarks{};
+    if constexpr (kLandmarks) landmarks = landmark_steps(at);
+    if (key_steps + landmarks.count == 0) return store_empty(at, min(rest, Config::kBlockM));
+    publish({at, key_steps + landmarks.count, landmarks.bias});
     plan_keys(at, blocks);
-    if constexpr (kLandmarks)
-      for (std::int32_t step = 0; step < landmark_steps; ++step)
-        plan_landmarks(step * Config::kBlockN, key_steps + step == 0);
+    if constexpr (kLandmarks) {
+      bool opens_row = key_steps == 0;
+      for (std::int32_t step = 0; step < landmarks.all; ++step) {
+        if (!landmarks.counts(step)) continue;
+        plan_landmarks(step * Config::kBlockN, opens_row);
+        opens_row = false;
+      }
+    }
     work_.advance();
+  }
+
+  /// The steps over landmarks that a row needs: those with a bias that is not -inf, of the first 64, and all beyond.
+  struct LandmarkSteps {
+    std::int32_t all, count, bias;
+    std::uint64_t live;
+
+    __device__ bool counts(std::int32_t step) const { return step >= 64 || live >> step & 1u; }
+  };
+  __device__ LandmarkSteps landmark_steps(const RowPlace& at) const {
+    LandmarkSteps steps{(p_.landmarks.blocks + Config::kBlockN - 1) / Config::kBlockN, 0, landmark_row(p_, at), 0};
+    const float* bias = landmark_bias(p_, steps.bias);
+    for (std::int32_t step = 0; step < min(steps.all, 64); ++step) {
+      bool any = false;
+#pragma unroll
+      for (int i = 0; i < Config::kBlockN; i += 32) {
+        const std::int32_t landmark = step * Config::kBlockN + i + lane_;
+        any |= landmark < p_.landmarks.blocks && !(__ldg(bias + landmark) == -INFINITY);  // NaN counts
+      }
+      if (__any_sync(0xffffffffu, any)) steps.live |= std::uint64_t{1} << step;
+    }
+    steps.count = __popcll(steps.live) + max(steps.all - 64, 0);
+    return steps;
   }
 
   /// Rows without any block never reach the consumers: O = 0, and LSE is the sink's logit or -inf.

@@ -213,7 +213,7 @@ __global__ void __launch_bounds__(Config::kThreads, Config::kBlocksPerSm)
     plan.at =
         row_place(p, args.tiles, Config::kBlockM, args.order ? args.order[next] : natural_row(p, args.tiles, next));
     if (plan.at.first_query < plan.at.len_q) plan.blocks = key_blocks(p, plan.at, Config::kBlockM);
-    if constexpr (kLandmarks) plan.bias = landmark_bias(p, plan.at);
+    if constexpr (kLandmarks) plan.bias = landmark_bias(p, landmark_row(p, plan.at));
   }
   __syncthreads();
   if (plan.at.first_query < plan.at.len_q)

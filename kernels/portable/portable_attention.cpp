@@ -12,17 +12,24 @@ namespace {
 using Policy = Kokkos::TeamPolicy<ExecSpace, Kokkos::Schedule<Kokkos::Dynamic>>;
 using Member = Policy::member_type;
 
-constexpr int kScratchLevel = is_host_space<ExecSpace> ? 1 : 0;
 constexpr int kTeamSize = is_host_space<ExecSpace> ? 1 : 128;
 constexpr int kUnmaskedBlockQ = 128;
 
 constexpr int round_up(int n, int multiple) { return (n + multiple - 1) / multiple * multiple; }
 
-/// Queries a team holds at most: on CPUs what the second-level cache takes, on GPUs what shared memory takes.
-constexpr int most_queries(int dim) {
-  if (is_host_space<ExecSpace>) return 128;
-  return dim <= 128 ? 64 : 32;
-}
+/// How many queries a team holds at most, and the level of its scratch memory: on CPUs what the second-level cache takes;
+/// on GPUs what shared memory takes, or, where that is less than eight queries, 64 in device memory.
+struct TeamShape {
+  int queries, level;
+
+  static TeamShape for_dim(int padded_dim) {
+    if (is_host_space<ExecSpace>) return {128, 1};
+    const auto shared = static_cast<std::size_t>(Policy::scratch_size_max(0));
+    for (int queries = 64; queries >= 8; queries -= 8)
+      if (QueryTile::bytes(queries, padded_dim) <= shared) return {queries, 0};
+    return {64, 1};
+  }
+};
 
 template <class T>
 struct AttentionFunctor {
@@ -32,13 +39,16 @@ struct AttentionFunctor {
   int parts;        // teams per mask tile
   int part_q;       // queries per team
   int padded_q, padded_dim;
+  int level;  // of the scratch memory
 
   explicit AttentionFunctor(const AttentionParams& params) : p(params) {
     block_q = p.mask.row_ptr ? p.mask.block_q : p.landmarks.key ? p.landmarks.block_q : kUnmaskedBlockQ;
     tiles = static_cast<int>((p.seq_q + block_q - 1) / block_q);
     padded_dim = round_up(p.dim, kMicroRows);
     const std::int64_t longest = std::min<std::int64_t>(block_q, p.seq_q);
-    part_q = static_cast<int>(std::min<std::int64_t>(longest, most_queries(p.dim)));
+    const TeamShape team = TeamShape::for_dim(padded_dim);
+    level = team.level;
+    part_q = static_cast<int>(std::min<std::int64_t>(longest, team.queries));
     parts = static_cast<int>((longest + part_q - 1) / part_q);
     padded_q = round_up(part_q, kMicroColumns);
   }
@@ -74,7 +84,6 @@ struct AttentionFunctor {
   KOKKOS_INLINE_FUNCTION void operator()(const Member& member) const {
     const Place at = place(member.league_rank());
     if (at.count <= 0) return;
-    const int level = kScratchLevel;  // passed by reference, which a namespace constant cannot be in device code
     const QueryTile tile(member.team_scratch(level).get_shmem(scratch_bytes()), padded_q, padded_dim);
     const T* q = static_cast<const T*>(p.q) + row_offset(p, p.q_stride, at.b, at.head, at.extent.begin_q);
     start_tile(member, tile, q + at.first * p.q_stride.seq, p.q_stride.seq, at.count, p.dim, p.scale,
@@ -163,7 +172,7 @@ void attention(const ExecSpace& space, const AttentionParams& params) {
   dispatch_dtype(params.dtype, [&](auto element) {
     const AttentionFunctor<decltype(element)> functor(params);
     Policy policy(space, functor.league_size(), kTeamSize);
-    policy.set_scratch_size(kScratchLevel, Kokkos::PerTeam(functor.scratch_bytes()));
+    policy.set_scratch_size(functor.level, Kokkos::PerTeam(functor.scratch_bytes()));
     Kokkos::parallel_for("halftone::kernels::portable_attention", policy, functor);
   });
 }

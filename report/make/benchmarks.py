@@ -57,11 +57,11 @@ class Benchmarks:
         return self.kernel["device"].iloc[0].split(",")[0].removeprefix("NVIDIA ")
 
     def problem(self, dim, causal, seq, heads=16, heads_kv=None, batch=None):
-        """Rows of the kernel's table for one problem."""
+        """Rows of the kernel's table for one problem; `batch`: by default 16,384 tokens in all, one sequence at least."""
         t = self.kernel
         here = (t.dim == dim) & (t.causal == causal) & (t.seq == seq) & (t.heads == heads)
         here &= t.heads_kv == (heads if heads_kv is None else heads_kv)
-        return t[here if batch is None else here & (t.batch == batch)]
+        return t[here & (t.batch == (max(1, 16384 // seq) if batch is None else batch))]
 
     def dense(self, *problem, **sizes):
         """Seconds of cuDNN, of the kernel with every block, and of the faster."""

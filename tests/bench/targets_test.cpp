@@ -51,7 +51,10 @@ TEST(BenchTargets, GivenMasksShareTheirDenseRowsAndHaveEvenOnesBeside) {
   const std::vector<NamedMask> given{{"halftone layer 1", uneven_mask(geometry, 0.3)},
                                      {"halftone layer 4", uneven_mask(geometry, 0.45)}};
   const std::vector<Target> found = targets("dim128 .* heads 4/4", given);
-  ASSERT_EQ(found.size(), 1u);
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].shape.batch, 8);
+  EXPECT_EQ(found[1].shape.batch, 32) << "16 heads in all";
+  EXPECT_EQ(names(found[1]), names(found[0]));
   const Target& target = found[0];
   EXPECT_TRUE(target.causal);
   EXPECT_EQ(target.shape.seq, 2048);

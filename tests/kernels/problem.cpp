@@ -138,9 +138,14 @@ void Problem::fill_landmarks(std::uint64_t seed) {
   landmark_key_ = stored(normals(sequences() * shape_.heads_kv * blocks * shape_.dim, seed, 6), dtype_);
   landmark_value_ = stored(normals(sequences() * shape_.heads_kv * blocks * shape_.dim, seed, 7), dtype_);
   bias_ = normals(sequences() * shape_.heads_q * tiles * blocks, seed, 8);
-  const Philox random{seed, 9};
-  for (std::size_t i = 0; i < bias_.extent(0); ++i)
-    bias_(i) = random.below(i, 2) ? bias_(i) + 2.0f : -std::numeric_limits<float>::infinity();
+  // Half of the landmarks are switched off one by one, and a third of the runs of 128 as a whole.
+  const Philox random{seed, 9}, gates{seed, 10};
+  const auto row_length = static_cast<std::size_t>(blocks);
+  for (std::size_t i = 0; i < bias_.extent(0); ++i) {
+    const std::size_t run = i / row_length << 32 | i % row_length / 128;
+    const bool on = random.below(i, 2) && gates.below(run, 3);
+    bias_(i) = on ? bias_(i) + 2.0f : -std::numeric_limits<float>::infinity();
+  }
 }
 
 Problem Problem::in_float32() const {
@@ -329,7 +334,7 @@ std::vector<ProblemShape> edge_case_shapes() {
     s.len_q = {150, 40};
     s.len_k = {400, 40};
   });
-  add("many_landmarks", [](ProblemShape& s) { s.landmarks = true; s.len_q = {64}; s.len_k = {4500}; s.heads_q = 2; s.heads_kv = 1; s.dim = 32; });
+  add("many_landmarks", [](ProblemShape& s) { s.landmarks = true; s.len_q = {150}; s.len_k = {17000}; s.heads_q = 2; s.heads_kv = 1; s.dim = 32; });
   return out;
 }
 

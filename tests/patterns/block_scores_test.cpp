@@ -17,7 +17,7 @@ using nlohmann::json;
 /// block's bounding box, which is that of the best of 2^dim corners, dimension by dimension.
 NaiveScores naive_bounds(const Activations& a, long reps, double scale) {
   return [&a, reps, scale](long b, long head, long tile, long visible) {
-    const MaskGeometry& g = a.test.geometry;
+    const MaskGeometry g = a.test.on_host();
     const Lengths l = a.test.lengths[b];
     const long run = g.block_q / reps;
     Vector scores(visible, 0.0);
@@ -77,7 +77,7 @@ TEST(MinMax, FindsTheLoneKeyThatMeansHide) {
 /// that lie on its main antidiagonal, softmax over the chunks of keys that the chunk's last query sees.
 NaiveScores naive_antidiagonals(const Activations& a, long stride, double scale) {
   return [&a, stride, scale](long b, long head, long tile, long visible) {
-    const MaskGeometry& g = a.test.geometry;
+    const MaskGeometry g = a.test.on_host();
     const Lengths l = a.test.lengths[b];
     Vector scores(visible, 0.0);
     for (long first = tile * g.block_q; first < std::min((tile + 1) * g.block_q, l.q); first += stride) {

@@ -36,7 +36,7 @@ NaiveScores naive_collisions(const TestGeometry& test, const MakeIds& ids) {
   for (long b = 0; b < test.geometry.batch; ++b)
     for (long head = 0; head < test.geometry.heads; ++head) lists.push_back(ids(b, head));
   return [&test, lists](long b, long head, long tile, long visible) {
-    const MaskGeometry& g = test.geometry;
+    const MaskGeometry g = test.on_host();
     const ListIds& list = lists[b * g.heads + head];
     Vector scores(visible, 0.0);
     for (std::size_t round = 0; round < list.q.size(); ++round)

@@ -68,7 +68,7 @@ using ListRule = std::function<bool(long i, long j)>;
 template <class MakeRule>
 void expect_rule(const char* pattern, const Activations& a, const json& parameters, const MakeRule& rule) {
   const TestGeometry& test = a.test;
-  const MaskGeometry& g = test.geometry;
+  const MaskGeometry g = test.on_host();
   SCOPED_TRACE(fmt::format("{} {} on {}", pattern, parameters.dump(), test.name));
   const HostBlockMask mask = to_host(patterns::make_mask(pattern, a.request(), parameters));
   ASSERT_NO_THROW(validate(mask));
@@ -107,7 +107,7 @@ void expect_rule(const char* pattern, const Activations& a, const json& paramete
 
 void expect_vertical_slash(const Activations& a, const json& parameters) {
   expect_rule("vertical_slash", a, parameters, [&](long b, long head, const json& p, long unit) -> ListRule {
-    const MaskGeometry& g = a.test.geometry;
+    const MaskGeometry g = a.test.on_host();
     const Lengths l = a.test.lengths[b];
     const long units = (l.k + unit - 1) / unit, back = (g.seq_k + g.seq_q) / unit + 2;
     Vector columns(units, 0.0), diagonals(2 * back, 0.0);
@@ -146,7 +146,7 @@ TEST(VerticalSlash, KeepsTheBestColumnsAndDiagonals) {
 
 void expect_landmarks(const Activations& a, const json& parameters) {
   expect_rule("landmark_adaptive", a, parameters, [&](long b, long head, const json& p, long unit) -> ListRule {
-    const MaskGeometry& g = a.test.geometry;
+    const MaskGeometry g = a.test.on_host();
     const Lengths l = a.test.lengths[b];
     const long units = (l.k + unit - 1) / unit, step = g.block_k / unit;
     Vector columns(units, 0.0);

@@ -36,7 +36,7 @@ struct Request : patterns::PatternRequest {
 
 /// Whether the mask allows the pair, by a search through its row.
 bool allows(const HostBlockMask& mask, const TestGeometry& test, long b, long head, long query, long key) {
-  const MaskGeometry& g = test.geometry;
+  const MaskGeometry g = test.on_host();
   const Lengths l = test.lengths[b];
   const long row = mask.view().row(b, head, g.heads, query / g.block_q);
   for (long e = mask.row_ptr(row); e < mask.row_ptr(row + 1); ++e)

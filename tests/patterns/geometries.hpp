@@ -14,14 +14,24 @@ struct Lengths {
   std::int64_t q, k;
 };
 
-/// A MaskGeometry that owns its cu_seqlens, and a host copy of the lengths.
+/// A MaskGeometry, whose cu_seqlens are on the device, and what the host may read.
 struct TestGeometry {
   std::string name;
   MaskGeometry geometry;
   std::vector<Lengths> lengths;  ///< per batch entry
-  Array<std::int32_t> starts_q, starts_k;
+  std::vector<std::int32_t> starts_q, starts_k;
+  Array<std::int32_t> device_starts_q, device_starts_k;
 
   bool packed() const { return geometry.cu_seqlens_q != nullptr; }
+  /// The geometry with cu_seqlens on the host, which lives as long as this.
+  MaskGeometry on_host() const {
+    MaskGeometry g = geometry;
+    if (packed()) {
+      g.cu_seqlens_q = starts_q.data();
+      g.cu_seqlens_k = starts_k.data();
+    }
+    return g;
+  }
 };
 
 inline Array<std::int32_t> device_starts(const std::vector<std::int32_t>& starts) {
@@ -32,7 +42,7 @@ inline Array<std::int32_t> device_starts(const std::vector<std::int32_t>& starts
 
 inline TestGeometry padded(std::string name, bool causal, Lengths length, int block_q, int block_k, int batch = 1,
                            int heads = 2) {
-  TestGeometry t{std::move(name), {}, std::vector<Lengths>(batch, length), {}, {}};
+  TestGeometry t{std::move(name), {}, std::vector<Lengths>(batch, length), {}, {}, {}, {}};
   t.geometry = {batch, heads, length.q, length.k, block_q, block_k, causal};
   return t;
 }
@@ -46,7 +56,7 @@ inline TestGeometry packed(std::string name, bool causal, const std::vector<Leng
     starts_k.push_back(starts_k.back() + static_cast<std::int32_t>(l.k));
     longest = {std::max(longest.q, l.q), std::max(longest.k, l.k)};
   }
-  TestGeometry t{std::move(name), {}, lengths, device_starts(starts_q), device_starts(starts_k)};
+  TestGeometry t{std::move(name), {}, lengths, starts_q, starts_k, device_starts(starts_q), device_starts(starts_k)};
   t.geometry = {static_cast<std::int32_t>(lengths.size()),
                 heads,
                 longest.q,
@@ -54,8 +64,8 @@ inline TestGeometry packed(std::string name, bool causal, const std::vector<Leng
                 block_q,
                 block_k,
                 causal,
-                t.starts_q.data(),
-                t.starts_k.data()};
+                t.device_starts_q.data(),
+                t.device_starts_k.data()};
   return t;
 }
 

@@ -15,7 +15,7 @@ using nlohmann::json;
 /// Sums of softmaxes over the runs' mean queries; the logits themselves where there is one run.
 NaiveScores naive_scores(const Activations& a, long reps, double scale) {
   return [&a, reps, scale](long b, long head, long tile, long visible) {
-    const MaskGeometry& g = a.test.geometry;
+    const MaskGeometry g = a.test.on_host();
     const Lengths l = a.test.lengths[b];
     const long run = g.block_q / reps;
     Vector scores(visible, 0.0);

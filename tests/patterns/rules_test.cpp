@@ -45,7 +45,7 @@ struct Expected {
 /// Compares one block of the mask; entry < 0: not listed. Returns whether it holds a visible pair.
 bool check_block(const HostBlockMask& mask, const Expected& expected, long b, long head, long tile, long block,
                  long entry) {
-  const MaskGeometry& g = expected.test.geometry;
+  const MaskGeometry g = expected.test.on_host();
   const Lengths l = expected.test.lengths[b];
   const bool whole = !expected.elements && expected.keeps_block(b, head, tile, block);
   long visible = 0, wanted = 0, wrong = 0;

@@ -60,7 +60,7 @@ struct TopkRow {
 inline void expect_topk(const std::string& pattern, const Activations& a, const nlohmann::json& parameters,
                         const NaiveScores& naive_scores, double scale = 0.0, std::uint64_t seed = 0) {
   const TestGeometry& test = a.test;
-  const MaskGeometry& g = test.geometry;
+  const MaskGeometry g = test.on_host();
   SCOPED_TRACE(pattern + " " + parameters.dump() + " on " + test.name);
   patterns::PatternRequest request = a.request(scale);
   request.seed = seed;

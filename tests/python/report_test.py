@@ -138,13 +138,15 @@ class Results(unittest.TestCase):
             folder = pathlib.Path(name)
             self.copy(folder, "h200-main-16k-10.h5")
             self.copy(folder, "16k-position-10.h5", lambda losses: losses + 1)
-            self.copy(folder, "seed1/16k-position-10.h5", lambda losses: losses + 2)
+            other = self.copy(folder, "seed1-16k-main-10.h5", lambda losses: losses + 2)
+            with h5py.File(other, "r+") as file:
+                file.attrs["command"] = file.attrs["command"].replace("halftone_lm.h5", "seed1.h5")
             found = evaluations.Evaluations(folder, folder)
             whole = read_eval(folder / "h200-main-16k-10.h5").summary
-            for model, more in (("main", 1), ("seed1", 2)):
+            for model, more in (("halftone_lm", 1), ("seed1", 2)):
                 np.testing.assert_allclose(found.table(0.1, model=model).loss_increase["halftone"],
                                            whole.loss_increase.iloc[0] + more)
-            self.assertEqual(found.models(), ["main", "seed1"])
+            self.assertEqual(found.models(), ["halftone_lm", "seed1"])
             self.assertEqual(found.densities(), [0.1])
 
     def test_results_that_contradict_the_text_are_refused(self):
