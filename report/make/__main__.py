@@ -33,6 +33,7 @@ def figures(evaluations, bench, results, out):
     draw_quality.patterns(evaluations, out)
     draw_quality.by_position(evaluations, out)
     draw_quality.heads(evaluations, out, head_weights(evaluations, results))
+    draw_quality.indicator(evaluations, out)
     draw_speed.speeds(bench, out)
     draw_speed.roofline(bench, out)
     for draw in (draw_masks.patterns, draw_masks.model, draw_masks.lengths):

@@ -115,3 +115,23 @@ def heads(evaluations, folder, weights=None, density=0.1, length=LENGTH):
         axis.tick_params(length=0)
     axes[0].set_ylabel("layer")
     style.save(figure, folder, "heads")
+
+
+def indicator(evaluations, folder):
+    """Is the share of the softmax on landmarks an error indicator? What is wrong with the output, and what of the dense
+    softmax was not kept, of the queries whose share falls in a bin; where a file says so."""
+    run = evaluations.with_heads().get("halftone")
+    queries = None if run is None else evaluations.array(run, "indicator_queries")
+    if queries is None:
+        return
+    starts = evaluations.files[run.path].axes["far_mass"]
+    middles = np.sqrt(np.maximum(starts, 3e-4) * np.append(starts[1:], 1))
+    weights = np.nan_to_num(queries)
+    figure, axes = plt.subplots(figsize=(style.COLUMN, 2.2))
+    for name, label, colour, marker in (("indicator_missed", "share of the softmax not kept", style.BLUE, "s"),
+                                        ("indicator_error", "relative error of the output", style.OURS, "o")):
+        values = np.nan_to_num(evaluations.array(run, name))
+        axes.plot(middles, (values * weights).sum(0) / weights.sum(0), color=colour, marker=marker, label=label)
+    axes.set(xscale="log", yscale="log", xlabel="share of the softmax on landmarks", ylabel="mean over queries")
+    axes.legend()
+    style.save(figure, folder, "indicator")

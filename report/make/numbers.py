@@ -51,6 +51,8 @@ class Numbers(dict):
 def latex_text(text):
     if text.startswith("p "):
         return f"${text}$"
+    if scientific := re.fullmatch(r"([\d.]+)e(-?)0*(\d+)", text):
+        return r"${}\times10^{{{}{}}}$".format(*scientific.groups())
     if text[0] in "-0123456789":
         for unit, latex in (("%", r"\,\%"), (" us", r"\,$\mu$s"), (" ms", r"\,ms"), (" s", r"\,s")):
             text = text.replace(unit, latex)
@@ -190,6 +192,7 @@ def selectors(numbers, evaluations):
     """What every head keeps, where a file says so."""
     runs = evaluations.with_heads()
     numbers.has["Selectors"] = bool(runs)
+    numbers.has["Indicator"] = bool(runs) and evaluations.array(runs["halftone"], "indicator_queries") is not None
     for pattern, word in (("halftone", "Ours"), ("mean_topk", "Mean"), ("antidiagonal", "Antidiagonal")):
         if pattern in runs:
             for array, name, what in (("captured_mass", "Captured", "share of the dense softmax in kept blocks"),

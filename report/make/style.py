@@ -6,7 +6,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-COLUMN, PAGE = 3.35, 7.0  #: inches
+COLUMN, PAGE = 3.33, 6.93  #: inches
 
 OURS, DENSE, GREY = "#D55E00", "#000000", "#8A8A8A"
 BLUE, SKY, GREEN, PURPLE, YELLOW = "#0072B2", "#56B4E9", "#009E73", "#CC79A7", "#E69F00"
