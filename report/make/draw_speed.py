@@ -59,7 +59,7 @@ def kernel_speedups(bench, axes):
     axes.set_yticklabels(["2", "5", "10", "20"])
     axes.minorticks_off()
     axes.set_ylim(1.3, 2.8 / min(densities))
-    axes.legend(loc="upper right", handlelength=1.2)
+    axes.legend(loc="upper right", handlelength=1.2, fontsize=6.5)
 
 
 def speeds(bench, folder):
