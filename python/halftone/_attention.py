@@ -53,16 +53,15 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, density: flo
     settings = (causal, scale or 0.0, kernel, max_seqlen_q, max_seqlen_k, return_lse, return_far_mass)
     selection = (tolerance or 0.0, density or 0.0, landmarks, block_k, micro_block, representatives, sink_blocks,
                  local_blocks)
+    extras = () if head_weight is gate is cu_seqlens_q is cu_seqlens_k is None else (head_weight, gate, cu_seqlens_q,
+                                                                                    cu_seqlens_k)
+    plan = None if is_compiling() else _call.find_plan(q, k, v, extras, settings, selection, ())
     mask = ()
-    if return_mask:
-        o, lse, far_mass, *mask = _call.select_and_attend(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k,
-                                                          settings, selection, return_mask=True)
-    elif _seen_by_torch(q, k, v):
+    if plan is None and not return_mask and _seen_by_torch(q, k, v):
         o, lse, far_mass = torch.ops.halftone.attention(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k, *settings,
                                                         *selection)
     else:
-        o, lse, far_mass = _call.select_and_attend(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k, settings,
-                                                   selection)
+        o, lse, far_mass, *mask = _call.select_and_attend(plan, q, k, v, extras, settings, selection, return_mask)
     if not (return_lse or return_far_mass or return_mask):
         return o
     return (o, *((lse,) if return_lse else ()), *((far_mass,) if return_far_mass else ()), *mask)
@@ -80,8 +79,11 @@ def block_sparse_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, ma
     sink: float32 [heads_q], one extra logit per head that takes part in the softmax without a value.
     On CUDA devices of compute capability 8.0 and up, head dims that are multiples of 8."""
     settings = (causal, scale or 0.0, kernel, max_seqlen_q, max_seqlen_k, return_lse, False)
-    if not _seen_by_torch(q, k, v):
-        o, lse, _ = _call.attend(q, k, v, sink, cu_seqlens_q, cu_seqlens_k, settings, () if mask is None else mask.packed)
+    extras = () if sink is cu_seqlens_q is cu_seqlens_k is None else (sink, cu_seqlens_q, cu_seqlens_k)
+    layout = () if mask is None else mask.layout
+    plan = None if is_compiling() else _call.find_plan(q, k, v, extras, settings, None, layout)
+    if plan is not None or not _seen_by_torch(q, k, v):
+        o, lse, _ = _call.attend(plan, q, k, v, extras, settings, None if mask is None else mask.struct, layout)
         return (o, lse) if return_lse else o
     if mask is not None and mask.device != q.device:
         raise ValueError(f"device of the mask: got {mask.device}, expected {q.device} as q")

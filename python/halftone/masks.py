@@ -59,7 +59,12 @@ class BlockMask:
                 self.window_right]
 
     @functools.cached_property
-    def packed(self) -> tuple[bytes, tuple]:
+    def layout(self) -> tuple:
+        """What a call's plan depends on: the sizes and, last, the device."""
+        return (*self.sizes, self.device)
+
+    @functools.cached_property
+    def struct(self) -> bytes:
         """As pack() makes it."""
         return pack(self.row_ptr, self.col_idx, self.kind, self.bits_index, self.bits, self.sizes)
 
@@ -136,14 +141,13 @@ class BlockMask:
                    mask.window_right)
 
 
-def pack(row_ptr, col_idx, kind, bits_index, bits, sizes) -> tuple[bytes, tuple]:
-    """The struct halftone_block_mask, and what a plan depends on: the sizes and, last, the device."""
+def pack(row_ptr, col_idx, kind, bits_index, bits, sizes) -> bytes:
+    """The struct halftone_block_mask."""
     batch, heads, tiles, blocks, block_q, block_k, window_left, window_right = sizes
-    struct = MASK.pack(MASK.size, row_ptr.data_ptr(), col_idx.data_ptr() or row_ptr.data_ptr(),
-                       kind.data_ptr() or row_ptr.data_ptr(), 0 if bits_index is None else bits_index.data_ptr(),
-                       0 if bits is None else bits.data_ptr(), col_idx.numel(), 0 if bits is None else bits.shape[0],
-                       window_left, window_right, batch, heads, tiles, blocks, block_q, block_k)
-    return struct, (*sizes, row_ptr.device)
+    return MASK.pack(MASK.size, row_ptr.data_ptr(), col_idx.data_ptr() or row_ptr.data_ptr(),
+                     kind.data_ptr() or row_ptr.data_ptr(), 0 if bits_index is None else bits_index.data_ptr(),
+                     0 if bits is None else bits.data_ptr(), col_idx.numel(), 0 if bits is None else bits.shape[0],
+                     window_left, window_right, batch, heads, tiles, blocks, block_q, block_k)
 
 
 def _row_ptr(counts: torch.Tensor) -> torch.Tensor:
