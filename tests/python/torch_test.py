@@ -174,6 +174,18 @@ class Halftone(TorchCase):
             wide = halftone.attention(q, k, v, density=1.0, block_k=128, return_mask=True)[-1]
             self.assertEqual((wide.block_k, wide.blocks), (128, 12))
 
+    def test_defaults_are_the_librarys(self):
+        for device in DEVICES:
+            q, k, v = inputs(device, torch.bfloat16, seq_q=1500)
+
+            def chosen(**options):
+                return halftone.attention(q, k, v, density=0.4, return_mask=True, **options)[-1].dense()
+
+            default = chosen()
+            self.assertTrue(torch.equal(chosen(block_k=0, micro_block=0, representatives=0), default))
+            self.assertFalse(torch.equal(chosen(micro_block=16), default))
+            self.assertFalse(torch.equal(chosen(representatives=8), default))
+
     def test_landmarks(self):
         for device in DEVICES:
             q, k, v = inputs(device, torch.bfloat16, seq_q=1500)
