@@ -10,7 +10,7 @@ namespace {
 
 constexpr ParameterInfo kParameters[] = {
     {"tolerance", "0.01", "budget: blocks with a higher estimated attention mass are exact"},
-    {"micro_block", "16", "keys per micro-block: 1, 4, 8, 16, 32 or 64"},
+    {"micro_block", "8", "keys per micro-block: 1, 4, 8, 16, 32 or 64"},
     {"representatives", "16", "queries that stand for a query tile: a divisor of block_q"},
     {"aggregation", "rms", "of the mass over the representatives: rms, max or mean"},
     {"block_mass", "largest", "of the micro-blocks' masses, what counts for the block: largest or sum"},

@@ -13,7 +13,7 @@ namespace halftone::cuda::selection {
 
 /// The settings of patterns::HalftoneOptions in plain numbers.
 struct SelectionOptions {
-  std::int32_t micro_block = 16;      ///< keys per micro-block: 4, 8, 16, 32 or 64
+  std::int32_t micro_block = 8;       ///< keys per micro-block: 4, 8, 16, 32 or 64
   std::int32_t representatives = 16;  ///< queries that stand for a tile of 128: 1, 2, 4, 8, 16, 32 or 64
   patterns::Aggregation aggregation = patterns::Aggregation::rms;
   patterns::BlockMass block_mass = patterns::BlockMass::largest;

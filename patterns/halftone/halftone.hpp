@@ -15,7 +15,7 @@ namespace halftone::patterns {
 
 /// Settings of the pattern.
 struct HalftoneOptions {
-  int micro_block = 16;                        ///< keys per micro-block: 1, 4, 8, 16, 32 or 64
+  int micro_block = 8;                         ///< keys per micro-block: 1, 4, 8, 16, 32 or 64
   int representatives = 16;                    ///< queries that stand for a query tile: a divisor of block_q
   Aggregation aggregation = Aggregation::rms;  ///< over the representatives
   BlockMass block_mass = BlockMass::largest;   ///< over the micro-blocks

@@ -3,10 +3,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import typing
 
 import torch
 
 from ._library import MASK
+
+if typing.TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask as FlexBlockMask
+
+    import halftone_files
 
 CAUSAL, WINDOW, RAGGED, BITS = 1, 2, 4, 8  #: flags of kinds, HALFTONE_BLOCK_ in halftone.h
 
@@ -107,7 +113,7 @@ class BlockMask:
                    *blocks.shape, block_q, block_k)
 
     @classmethod
-    def from_flex(cls, mask) -> BlockMask:
+    def from_flex(cls, mask: FlexBlockMask) -> BlockMask:
         """From a BlockMask of torch.nn.attention.flex_attention: its full blocks as they are, its partial ones as bits
         from its mask_mod. Key blocks must be multiples of 64; CUDA kernels serve blocks of 128 x 64 and 128 x 128.
         Waits for the device."""
@@ -132,7 +138,7 @@ class BlockMask:
                    block_k)
 
     @classmethod
-    def from_file(cls, mask) -> BlockMask:
+    def from_file(cls, mask: halftone_files.Mask) -> BlockMask:
         """From a halftone_files.Mask (halftone.load, halftone_files.read_masks), in host memory."""
         return cls(torch.from_numpy(mask.row_ptr), torch.from_numpy(mask.col_idx), torch.from_numpy(mask.kind),
                    None if mask.bits_index is None else torch.from_numpy(mask.bits_index),
