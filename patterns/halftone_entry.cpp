@@ -12,7 +12,7 @@ namespace {
 
 constexpr ParameterInfo kParameters[] = {
     {"tolerance", "0.01", "budget: blocks with a higher estimated attention mass are exact"},
-    {"micro_block", "16", "keys per micro-block: 1, 4, 8, 16, 32 or 64"},
+    {"micro_block", "8", "keys per micro-block: 1, 4, 8, 16, 32 or 64"},
     {"representatives", "16", "queries that stand for a query tile: a divisor of block_q"},
     {"aggregation", "rms", "of the mass over the representatives: rms, max or mean"},
     {"block_mass", "largest", "of the micro-blocks' masses, what counts for the block: largest or sum"},
@@ -20,7 +20,7 @@ constexpr ParameterInfo kParameters[] = {
     {"scope", "call", "the blocks among which a tolerance meets the density: call, layer, head or row"},
     {"control", "none", "negative control: none, permuted_scores, shuffled_variances or random_scores"},
     {"sink_blocks", "1", "leading key blocks that are always exact"},
-    {"local_blocks", "2", "key blocks before the tile that are always exact, besides the diagonal"}};
+    {"local_blocks", "1", "key blocks before the tile that are always exact, besides the diagonal"}};
 
 HalftoneOptions read_options(Parameters& parameters, double density) {
   const auto whole = [&](std::string_view name, int least) {

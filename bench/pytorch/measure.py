@@ -1,4 +1,6 @@
 """Times, memory and errors of one call."""
+import time
+
 import torch
 
 from halftone import _call
@@ -10,17 +12,19 @@ class Timer:
 
     BUSY_CYCLES = 2_000_000  # about a millisecond
 
-    def __init__(self, samples, device="cuda"):
-        self.samples = samples
+    def __init__(self, samples, most_seconds, device="cuda"):
+        self.samples, self.most_seconds = samples, most_seconds
         cache = torch.cuda.get_device_properties(device).L2_cache_size
         self.flush = torch.ones(cache, dtype=torch.int32, device=device)
 
     def seconds(self, call):
-        """One time per sample, after three calls that are not measured."""
-        for _ in range(3):
-            call()
-        events = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True))
-                  for _ in range(self.samples)]
+        """One time per sample, after a call that is not measured: as many as asked for, fewer of long calls, but three."""
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        call()
+        torch.cuda.synchronize()
+        count = samples_within(self.most_seconds, time.perf_counter() - start, self.samples)
+        events = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(count)]
         for begin, end in events:
             self.flush.sum()
             torch.cuda._sleep(self.BUSY_CYCLES)
@@ -31,9 +35,13 @@ class Timer:
         return [begin.elapsed_time(end) * 1e-3 for begin, end in events]
 
 
+def samples_within(most_seconds, one_call, samples):
+    """How many of the wanted samples the seconds allow for, three at least."""
+    return min(samples, max(3, int(most_seconds / one_call)))
+
+
 def peak_bytes(call):
-    """Memory that a call takes at most beyond what there is, its output included."""
-    call()
+    """Memory that a call takes at most beyond what there is, its output included. To be asked after a first call."""
     torch.cuda.synchronize()
     _call._idle_workspaces.clear()  # what halftone holds from call to call counts
     torch.cuda.reset_peak_memory_stats()

@@ -26,12 +26,12 @@ enum class Control : std::uint8_t {
 
 /// Settings of the pattern.
 struct HalftoneOptions {
-  int micro_block = 16;                        ///< keys per micro-block: 1, 4, 8, 16, 32 or 64
+  int micro_block = 8;                         ///< keys per micro-block: 1, 4, 8, 16, 32 or 64
   int representatives = 16;                    ///< queries that stand for a query tile: a divisor of block_q
   Aggregation aggregation = Aggregation::rms;  ///< over the representatives
   BlockMass block_mass = BlockMass::largest;   ///< over the micro-blocks
   int sink_blocks = 1;                         ///< leading blocks that are always exact
-  int local_blocks = 2;                        ///< blocks before the tile that are always exact, besides the diagonal
+  int local_blocks = 1;                        ///< blocks before the tile that are always exact, besides the diagonal
   double tolerance = 0.0;                      ///< keep blocks whose score exceeds it; 0: find it from `density`
   double density = 0.0;                        ///< wanted mean density over the call in (0, 1]; 0: use `tolerance`
   bool landmarks = false;                      ///< represent what is left out by block summaries, on gated heads
