@@ -14,7 +14,7 @@ for argument; do [ "$last" = --out ] && out=$argument; last=$argument; done
 step=$(basename "$out" .h5)
 echo "$step ${CUDA_VISIBLE_DEVICES-}" >>"$RUNS"
 [ "$step" = "$BROKEN" ] && { echo half >"$out.half"; echo "halftone: error: broken" >&2; exit 1; }
-case $step in *weights) sleep 1;; esac
+case $step in *weights-*) sleep 1;; esac
 echo "$@" >"$out"
 """
 
@@ -51,24 +51,29 @@ class Evaluate(unittest.TestCase):
         self.assertEqual(run.returncode, 0, run.stderr)
         mine = [step for step in self.steps() if not step.startswith(("seed1", "mha64"))]
         self.assertEqual(sorted(step for step, _ in self.runs()), sorted(mine))
-        self.assertEqual(self.runs()[0][0], "weights")
+        self.assertIn(self.runs()[0][0], ("weights-10", "weights-5"))
         self.assertEqual({gpu for _, gpu in self.runs()}, {"0", "1", "2"})
-        self.assertIn("seed1-weights: left out", run.stdout)
+        self.assertIn("seed1-weights-5: left out", run.stdout)
         for step in mine:
             arguments = (self.output / f"{step}.h5").read_text().split()
-            self.assertEqual(arguments[0], "calibrate" if step == "weights" else "eval")
+            self.assertEqual(arguments[0], "calibrate" if step.startswith("weights") else "eval")
             self.assertIn(str(self.inputs / "halftone_lm.h5"), arguments)
         self.assertEqual(self.evaluate(self.inputs, self.output).returncode, 0)
         self.assertEqual(len(self.runs()), len(mine), "what is there is not run again")
 
     def test_a_further_model_has_weights_of_its_own(self):
         (self.inputs / "mha64.h5").touch()
-        run = self.evaluate(self.inputs, self.output, "mha64-16k-main-10", devices="5,7")
+        run = self.evaluate(self.inputs, self.output, "mha64-16k-main-10", "mha64-16k-main-2.5", devices="5,7")
         self.assertEqual(run.returncode, 0, run.stderr)
-        self.assertEqual(self.runs(), [["mha64-weights", "5"], ["mha64-16k-main-10", "5"]])
-        arguments = (self.output / "mha64-16k-main-10.h5").read_text().split()
-        self.assertIn(str(self.output / "mha64-weights.h5"), arguments)
-        self.assertIn(str(self.inputs / "mha64.h5"), arguments)
+        self.assertEqual(self.runs(), [[step, "5"] for step in ("mha64-weights-10", "mha64-weights-5",
+                                                               "mha64-16k-main-10", "mha64-16k-main-2.5")])
+        for step, weights in (("mha64-16k-main-10", "mha64-weights-10"), ("mha64-16k-main-2.5", "mha64-weights-5")):
+            arguments = (self.output / f"{step}.h5").read_text().split()
+            self.assertIn(str(self.output / f"{weights}.h5"), arguments)
+            self.assertIn(str(self.inputs / "mha64.h5"), arguments)
+        for density, step in (("0.1", "mha64-weights-10"), ("0.05", "mha64-weights-5")):
+            arguments = (self.output / f"{step}.h5").read_text().split()
+            self.assertEqual(arguments[arguments.index("--density") + 1], density)
 
     def test_a_step_that_fails_stops_no_other_and_is_run_again(self):
         run = self.evaluate(self.inputs, self.output, "16k-full", "32k-main-5", broken="16k-full")
@@ -78,13 +83,13 @@ class Evaluate(unittest.TestCase):
         self.assertFalse((self.output / "16k-full.h5").exists())
         self.assertTrue((self.output / "32k-main-5.h5").exists())
         self.assertEqual(self.evaluate(self.inputs, self.output, "16k-full", "32k-main-5").returncode, 0)
-        self.assertEqual([step for step, _ in self.runs()], ["weights", "16k-full", "32k-main-5", "16k-full"])
+        self.assertEqual([step for step, _ in self.runs()], ["weights-10", "weights-5", "16k-full", "32k-main-5", "16k-full"])
 
     def test_without_weights_nothing_runs(self):
-        run = self.evaluate("--gpus", "2", self.inputs, self.output, "16k-full", broken="weights")
+        run = self.evaluate("--gpus", "2", self.inputs, self.output, "16k-full", broken="weights-10")
         self.assertNotEqual(run.returncode, 0)
         self.assertIn("16k-full: no head weights", run.stderr)
-        self.assertEqual([step for step, _ in self.runs()], ["weights"])
+        self.assertEqual([step for step, _ in self.runs()], ["weights-10"])
 
     def test_refusals(self):
         self.assertIn("no step 16k-fast", self.evaluate(self.inputs, self.output, "16k-fast").stderr)
