@@ -152,7 +152,8 @@ class Comparison:
             call = prepare()
             max_error, relative_error = measure.errors(problem.tiles_of(call()), exact)
             kernel = halftone.last_kernel() if name.startswith("halftone") else ""
-            peak, samples = measure.peak_bytes(call), self.timer.seconds(call)
+            peak, about = measure.peak_bytes(call)
+            samples = self.timer.seconds(call, about)
         except Exception as error:
             self.failed(shape, name, wanted, error)
             return

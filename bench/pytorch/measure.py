@@ -17,13 +17,9 @@ class Timer:
         cache = torch.cuda.get_device_properties(device).L2_cache_size
         self.flush = torch.ones(cache, dtype=torch.int32, device=device)
 
-    def seconds(self, call):
-        """One time per sample, after a call that is not measured: as many as asked for, fewer of long calls, but three."""
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        call()
-        torch.cuda.synchronize()
-        count = samples_within(self.most_seconds, time.perf_counter() - start, self.samples)
+    def seconds(self, call, about):
+        """One time per sample: as many as asked for, fewer of calls that take long, but three."""
+        count = samples_within(self.most_seconds, about, self.samples)
         events = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(count)]
         for begin, end in events:
             self.flush.sum()
@@ -41,14 +37,15 @@ def samples_within(most_seconds, one_call, samples):
 
 
 def peak_bytes(call):
-    """Memory that a call takes at most beyond what there is, its output included. To be asked after a first call."""
+    """Memory that a call takes at most beyond what there is, its output included; and the seconds that it takes, about. To
+    be asked after a first call."""
     torch.cuda.synchronize()
     _call._idle_workspaces.clear()  # what halftone holds from call to call counts
     torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
+    before, begin = torch.cuda.memory_allocated(), time.perf_counter()
     call()
     torch.cuda.synchronize()
-    return torch.cuda.max_memory_allocated() - before
+    return torch.cuda.max_memory_allocated() - before, time.perf_counter() - begin
 
 
 def errors(got, exact):
