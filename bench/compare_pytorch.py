@@ -4,15 +4,18 @@ SDPA with each backend, FlexAttention compiled, FlashAttention-4's and FlashInfe
 installed. Forward pass, bfloat16, 16,384 tokens in all (one sequence at least), hidden size 2,048.
 
 Masks keep the same share of random blocks of 128 x 128 in every row, the row's own among them; "halftone, selecting" is
-halftone.attention, which chooses its own blocks in the time given. Speed-ups refer to the fastest of the SDPA backends.
+the whole call of halftone.attention, which chooses its own blocks in the time given, with the default settings and with
+the cheapest. Speed-ups refer to the fastest of the SDPA backends.
 
---out NAME writes NAME.json while it runs, and NAME.h5 and NAME.png at the end; --from NAME.json only writes and prints
-what an earlier run has measured (on a machine without h5py or matplotlib, say)."""
+--out NAME writes NAME.json after each density and NAME.h5 after each shape, the shortest first, and NAME.png at the end. A
+run that was cut off, or has come to its --time-limit, goes on with --resume; --from NAME.json only writes and prints what
+an earlier run has measured (on a machine without h5py or matplotlib, say)."""
 import argparse
 import json
 import pathlib
 import statistics
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "pytorch"), str(HERE.parent / "python")]
@@ -31,6 +34,11 @@ def parse_arguments():
     parser.add_argument("--causal", type=int, nargs="+", choices=[0, 1], default=[0, 1])
     parser.add_argument("--methods", nargs="+", metavar="NAME", help="only these; names as in the table")
     parser.add_argument("--samples", type=int, default=20, help="timed calls (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=0.3,
+                        help="at most for the timed calls of one method, but three of them (%(default)s)")
+    parser.add_argument("--time-limit", type=float, default=float("inf"), metavar="SECONDS",
+                        help="measure nothing after so many; what is measured is written")
+    parser.add_argument("--resume", action="store_true", help="keep what NAME.json holds, measure what it lacks")
     parser.add_argument("--quick", action="store_true",
                         help="4K, 16K and 32K tokens, 5, 10 and 25 %%, dim 128, causal, unless asked for otherwise")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("compare"), metavar="NAME")
@@ -59,28 +67,36 @@ class Comparison:
         if not torch.cuda.is_available():
             sys.exit("compare_pytorch.py: no CUDA device, expected one (--from and --overhead need none)")
         torch.backends.cuda.matmul.allow_tf32 = False
-        self.arguments, self.timer = arguments, Timer(arguments.samples)
-        self.run = {"command": " ".join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
-                    "device": torch.cuda.get_device_name(),
-                    "versions": {"halftone": halftone.version(), "torch": torch.__version__, "cuda": torch.version.cuda,
-                                 "cudnn": torch.backends.cudnn.version()},
-                    "rows": []}
+        self.begin = time.monotonic()
+        self.arguments, self.timer = arguments, Timer(arguments.samples, arguments.seconds)
+        self.run = report.new_run(" ".join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]), torch.cuda.get_device_name(),
+                                  {"halftone": halftone.version(), "torch": torch.__version__, "cuda": torch.version.cuda,
+                                   "cudnn": torch.backends.cudnn.version()})
+        if arguments.resume:
+            report.take_rows(self.run, arguments.out.with_suffix(".json"))
+        self.done = {report.cell(row) for row in self.run["rows"]}
 
     def all(self):
         from problem import Shape
-        shapes = [Shape.of_paper(seq, dim, bool(causal)) for dim in self.arguments.dim
-                  for causal in self.arguments.causal for seq in self.arguments.seq]
+        shapes = [Shape.of_paper(seq, dim, bool(causal)) for seq in sorted(self.arguments.seq)
+                  for causal in self.arguments.causal for dim in self.arguments.dim]
         for number, shape in enumerate(shapes, 1):
-            print(f"[{number}/{len(shapes)}] {shape}", file=sys.stderr, flush=True)
-            self.one(shape)
-            report.write_json(self.arguments.out.with_suffix(".json"), self.run)
+            if self.wants_any(shape):
+                print(f"[{number}/{len(shapes)}, {self.seconds:.0f} s] {shape}", file=sys.stderr, flush=True)
+                self.one(shape)
+                write_file(report.write_hdf5, self.arguments.out.with_suffix(".h5"), self.run)
+        if self.seconds > self.arguments.time_limit:
+            print(f"stopped by --time-limit {self.arguments.time_limit:g}; --resume goes on", file=sys.stderr)
+
+    @property
+    def seconds(self):
+        return time.monotonic() - self.begin
 
     def one(self, shape):
         import contestants
         from problem import Mask, Problem
         import torch
         problem = Problem(shape)
-        first = len(self.run["rows"])
         exact = problem.exact_tiles()
         for name, prepare in contestants.DENSE.items():
             self.measure(shape, name, 1.0, 1.0, shape.pairs, problem, exact, lambda: prepare(problem))
@@ -90,42 +106,54 @@ class Comparison:
             for name, prepare in contestants.SPARSE.items():
                 self.measure(shape, name, density, mask.density, mask.pairs, problem, exact,
                              lambda: prepare(problem, mask))
-            self.selecting(shape, density, problem)
-        rows = self.run["rows"][first:]
-        dense = [row["seconds_median"] for row in rows if row["method"] in contestants.PEERS and row["status"] == "ok"]
-        for row in rows:
-            if dense and row["status"] == "ok":
-                row["speedup"] = min(dense) / row["seconds_median"]
+            for name, setting in contestants.OWN.items():
+                self.selecting(shape, name, setting, density, problem)
+            report.add_speedups(self.run["rows"], contestants.PEERS)
+            report.write_json(self.arguments.out.with_suffix(".json"), self.run)
         torch.cuda.empty_cache()
 
-    def selecting(self, shape, density, problem):
+    def wants(self, shape, name, density):
+        arguments = self.arguments
+        return (report.cell(self.row(shape, name, density)) not in self.done and self.seconds <= arguments.time_limit
+                and (not arguments.methods or name in arguments.methods))
+
+    def wants_any(self, shape):
+        import contestants
+        sparse = [*contestants.SPARSE, *contestants.OWN]
+        return (any(self.wants(shape, name, 1.0) for name in contestants.DENSE)
+                or any(self.wants(shape, name, density) for name in sparse for density in self.arguments.density))
+
+    def selecting(self, shape, name, setting, density, problem):
         """halftone.attention: its density, pairs and exact outputs are those of the blocks that it chooses."""
         import contestants
         from problem import BLOCK
-        call = contestants.halftone_own(problem, density)
+        if not self.wants(shape, name, density):
+            return
+        call = contestants.halftone_own(problem, density, setting)
         try:
             mask = call(return_mask=True)[-1]
         except Exception as error:
-            self.failed(shape, contestants.OWN, density, error)
+            self.failed(shape, name, density, error)
             return
         rows = shape.batch * shape.heads * shape.blocks
         pairs, visible = mask.kept * BLOCK * mask.block_k, rows * mask.blocks
         if shape.causal:  # both blocks of the diagonal, which are always kept, count by half together
             pairs -= rows * BLOCK * (BLOCK - 1) // 2
             visible = shape.batch * shape.heads * shape.blocks * (shape.blocks + 1)
-        self.measure(shape, contestants.OWN, density, mask.kept / visible, pairs, problem,
+        self.measure(shape, name, density, mask.kept / visible, pairs, problem,
                      problem.exact_tiles(mask.dense(), mask.block_k), lambda: call)
 
     def measure(self, shape, name, wanted, density, pairs, problem, exact, prepare):
         import halftone
         import measure
-        if self.arguments.methods and name not in self.arguments.methods:
+        if not self.wants(shape, name, wanted):
             return
         try:
             call = prepare()
             max_error, relative_error = measure.errors(problem.tiles_of(call()), exact)
             kernel = halftone.last_kernel() if name.startswith("halftone") else ""
-            peak, samples = measure.peak_bytes(call), self.timer.seconds(call)
+            peak, about = measure.peak_bytes(call)
+            samples = self.timer.seconds(call, about)
         except Exception as error:
             self.failed(shape, name, wanted, error)
             return
@@ -133,34 +161,38 @@ class Comparison:
         self.add(shape, name, wanted, status="ok", kernel=kernel, density=density, seconds_median=median,
                  samples=samples, tflops_kept=4e-12 * shape.dim * pairs / median, peak_bytes=peak, max_error=max_error,
                  relative_error=relative_error)
-        print(f"    {name:20} {100 * wanted:5.1f} %  {1e3 * median:9.3f} ms", file=sys.stderr, flush=True)
+        print(f"    {name:24} {100 * wanted:5.1f} %  {1e3 * median:9.3f} ms", file=sys.stderr, flush=True)
 
     def failed(self, shape, name, wanted, error):
         import torch
-        if self.arguments.methods and name not in self.arguments.methods:
-            return
         if isinstance(error, torch.AcceleratorError):
             raise error  # nothing that runs on the device after this means anything
         text = "out of memory" if isinstance(error, torch.OutOfMemoryError) else f"{type(error).__name__}: {error}"
         text = " ".join(text.split())
         self.add(shape, name, wanted, status=text if len(text) < 200 else text[:197] + "...")
-        print(f"    {name:20} {100 * wanted:5.1f} %  {text[:90]}", file=sys.stderr, flush=True)
+        print(f"    {name:24} {100 * wanted:5.1f} %  {text[:90]}", file=sys.stderr, flush=True)
         torch.cuda.empty_cache()
 
     def add(self, shape, name, wanted, **values):
-        self.run["rows"].append({"method": name, "dtype": "bfloat16", "seq": shape.seq, "batch": shape.batch,
-                                 "heads": shape.heads, "dim": shape.dim, "causal": int(shape.causal),
-                                 "density_wanted": wanted, **values})
+        self.run["rows"].append(self.row(shape, name, wanted) | values)
+
+    @staticmethod
+    def row(shape, name, wanted):
+        return {"method": name, "dtype": "bfloat16", "seq": shape.seq, "batch": shape.batch, "heads": shape.heads,
+                "dim": shape.dim, "causal": int(shape.causal), "density_wanted": wanted}
+
+
+def write_file(action, path, run):
+    try:
+        action(path, run)
+    except ImportError as error:
+        print(f"{path}: not written ({error}); elsewhere: --from {path.with_suffix('.json')}", file=sys.stderr)
 
 
 def write(out, run):
     report.print_table(run["rows"])
-    for suffix, action in ((".h5", report.write_hdf5), (".png", report.draw)):
-        try:
-            action(out.with_suffix(suffix), run)
-        except ImportError as error:
-            print(f"{out.with_suffix(suffix)}: not written ({error}); elsewhere: --from {out.with_suffix('.json')}",
-                  file=sys.stderr)
+    write_file(report.write_hdf5, out.with_suffix(".h5"), run)
+    write_file(report.draw, out.with_suffix(".png"), run)
 
 
 def main():

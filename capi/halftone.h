@@ -119,10 +119,10 @@ typedef struct halftone_selection {
   double density;           /* kept over visible blocks, in (0, 1]; 0: use tolerance */
   int32_t landmarks;        /* 1: represent what is left out by block summaries */
   int32_t block_k;          /* keys per block, 64 or 128; 0: 64 */
-  int32_t micro_block;      /* keys per micro-block, 4, 8, 16, 32 or 64, on the host also 1; 0: 16 */
+  int32_t micro_block;      /* keys per micro-block, 4, 8, 16, 32 or 64, on the host also 1; 0: 8 */
   int32_t representatives;  /* queries that stand for a tile, a power of two up to 64; 0: 16 */
   int32_t sink_blocks;      /* leading blocks that are always kept; 0: 1; negative: none */
-  int32_t local_blocks;     /* blocks beside those of the diagonal that are always kept; 0: 2; negative: none */
+  int32_t local_blocks;     /* blocks beside those of the diagonal that are always kept; 0: 1; negative: none */
 } halftone_selection;
 
 /* What a selection came to; lies where the request's pointers lie. */

@@ -58,6 +58,10 @@ device::SelectionOptions device_options(const HalftoneLayer& layer, const MaskGe
 
 std::string cuda_refusal(const HalftoneLayer& layer, const MaskGeometry& g, const HalftoneOptions& o) {
   if (is_host_space<ExecSpace>) return "the tensors lie in host memory";
+  if (o.moments != 2) return fmt::format("moments = {}; it takes 2", o.moments);
+  if (o.scope == patterns::ToleranceScope::head || o.scope == patterns::ToleranceScope::row)
+    return "a tolerance for every head or row; it takes one for the layer";
+  if (o.control != patterns::Control::none) return "a negative control; it takes none";
   if (g.block_q != 128) return fmt::format("tiles of {} queries; it takes 128", g.block_q);
   return device::refusal(request_of(layer, g), device_options(layer, g, o));
 }

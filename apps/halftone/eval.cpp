@@ -52,7 +52,8 @@ void check_distinct(const Arguments& arguments) {
   for (const auto* names : {&arguments.calibration, &arguments.documents})
     for (const std::string& name : *names)
       if (!seen.insert(name).second)
-        throw UsageError(fmt::format("document {}: given twice, expected once among --calibration and --documents", name));
+        throw UsageError(
+            fmt::format("document {}: given twice, expected once among --calibration and --documents", name));
 }
 
 std::vector<io::TokenDocument> documents_of(const Arguments& arguments) {
@@ -81,6 +82,30 @@ bool take_flag(nlohmann::json& parameters, const char* name, bool otherwise) {
   const bool value = *found;
   parameters.erase(found);
   return value;
+}
+
+/// Takes the size of the mask's key blocks out of a pattern's parameters.
+std::int32_t take_block_k(nlohmann::json& parameters) {
+  const auto found = parameters.find("block_k");
+  if (found == parameters.end()) return 64;
+  if (*found != 64 && *found != 128)
+    throw UsageError(fmt::format("block_k: got {}, expected 64 or 128", found->dump()));
+  const std::int32_t value = *found;
+  parameters.erase(found);
+  return value;
+}
+
+enum class Far { none, gated, all };
+
+/// Takes the landmarks out of halftone's parameters.
+Far take_landmarks(nlohmann::json& parameters) {
+  const auto found = parameters.find("landmarks");
+  if (found == parameters.end()) return Far::none;
+  const nlohmann::json value = *found;
+  if (value != "all" && !value.is_boolean())
+    throw UsageError(fmt::format("landmarks: got {}, expected true, false or all", value.dump()));
+  parameters.erase(found);
+  return value == "all" ? Far::all : value ? Far::gated : Far::none;
 }
 
 /// "NAME" or "NAME:key=value,..." or "NAME:{JSON}".
@@ -158,10 +183,11 @@ std::vector<eval::SparseSetting> settings_of(const Arguments& arguments, const e
   for (const std::string& text : arguments.patterns) {
     eval::SparseSetting base = parse_setting(text);
     base.seed = arguments.seed;
+    base.block_k = take_block_k(base.parameters);
     const bool halftone = base.pattern == "halftone";
-    const bool landmarks = halftone && take_flag(base.parameters, "landmarks", false);
+    const Far landmarks = halftone ? take_landmarks(base.parameters) : Far::none;
     const bool weigh = halftone && take_flag(base.parameters, "output_weights", true);
-    if (landmarks && !calibration)
+    if (landmarks != Far::none && !calibration)
       throw UsageError("landmarks: got no --calibration documents, expected some to choose the heads by");
     for (const double density : arguments.densities) {
       eval::SparseSetting setting = base;
@@ -170,11 +196,18 @@ std::vector<eval::SparseSetting> settings_of(const Arguments& arguments, const e
       if (halftone && calibration) {
         progress.step("calibration: " + setting.label);
         patterns::HalftoneOptions options = patterns::halftone_options(setting.parameters, density);
-        options.landmarks = landmarks;
+        options.landmarks = landmarks == Far::gated;
+        options.seed = arguments.seed;
         const eval::HeadWeights none;
-        setting.calibration =
-            calibration->calibrate(options, density, !weigh ? none : given.empty() ? calibration->head_weights() : given);
-        setting.density = 0.0;
+        setting.calibration = calibration->calibrate(options, density,
+                                                     !weigh          ? none
+                                                     : given.empty() ? calibration->head_weights()
+                                                                     : given,
+                                                     setting.block_k);
+        if (landmarks == Far::all)
+          setting.calibration.gates.assign(static_cast<std::size_t>(model.sizes().num_layers),
+                                           std::vector<bool>(static_cast<std::size_t>(model.sizes().num_heads), true));
+        if (options.scope == patterns::ToleranceScope::call) setting.density = 0.0;
       }
       settings.push_back(std::move(setting));
     }
@@ -190,7 +223,8 @@ std::string table_of(const io::Table& summary, bool losses, bool tasks) {
   TextTable table;
   table.header = {"setting", "density"};
   if (losses)
-    for (const char* name : {"loss +", "95 % interval", "p (first)", "p (= dense)", "KL", "agree"}) table.header.push_back(name);
+    for (const char* name : {"loss +", "95 % interval", "p (first)", "p (= dense)", "KL", "agree"})
+      table.header.push_back(name);
   if (tasks)
     for (const char* name : {"accuracy", "worst"}) table.header.push_back(name);
   for (const char* name : {"select", "attend", "in all"}) table.header.push_back(name);
@@ -249,8 +283,8 @@ void run(const Arguments& arguments, const std::string& command_line) {
   if (!arguments.tasks.empty())
     fmt::print("; accuracy with dense attention {}",
                percent(std::get<std::vector<double>>(file.summary.column("accuracy_dense").values)[0]));
-  fmt::print("\n\n{}\n{} holds all of it\n", table_of(file.summary, !arguments.documents.empty(), !arguments.tasks.empty()),
-             arguments.out);
+  fmt::print("\n\n{}\n{} holds all of it\n",
+             table_of(file.summary, !arguments.documents.empty(), !arguments.tasks.empty()), arguments.out);
 }
 
 }  // namespace
@@ -266,17 +300,22 @@ void add_eval(CLI::App& program, Invocation& invocation) {
       ->delimiter(',');
   command->add_option("--tasks", a.tasks, "Token file whose documents ask for tokens: accuracy instead of loss")
       ->type_name("FILE");
-  command->add_option("--calibration", a.calibration,
-                      "Documents that decide halftone's tolerance, head weights and landmark gates; never evaluated. "
-                      "Without any, halftone meets the density in each layer by itself, with equal weights")
+  command
+      ->add_option("--calibration", a.calibration,
+                   "Documents that decide halftone's tolerance, head weights and landmark gates; never evaluated. "
+                   "Without any, halftone meets the density in each layer by itself, with equal weights")
       ->type_name("NAMES")
       ->delimiter(',');
-  command->add_option("--head-weights", a.head_weights, "Calibration file (HDF5), or JSON with head weights, [layers][heads]")
+  command
+      ->add_option("--head-weights", a.head_weights,
+                   "Calibration file (HDF5), or JSON with head weights, [layers][heads]")
       ->type_name("FILE")
       ->check(CLI::ExistingFile.description(""));
-  command->add_option("--pattern", a.patterns,
-                      "NAME, NAME:key=value,... or NAME:{JSON}; may be repeated, the first is what others are compared "
-                      "with. halftone also takes landmarks=true and output_weights=false")
+  command
+      ->add_option("--pattern", a.patterns,
+                   "NAME, NAME:key=value,... or NAME:{JSON}; may be repeated, the first is what others are compared "
+                   "with. All take block_k=128, halftone also landmarks=true (on heads chosen by calibration) or all, "
+                   "and output_weights=false")
       ->type_name("PATTERN")
       ->required()
       ->allow_extra_args(false);
@@ -303,11 +342,14 @@ void add_eval(CLI::App& program, Invocation& invocation) {
       ->capture_default_str();
   command->add_option("--seed", a.seed, "For random patterns and resampling")->type_name("N")->capture_default_str();
   a.path.add_to(*command, /*selects=*/true);
-  command->add_flag("--heads", a.measure_heads, "Also error and captured mass of every head (a dense pass per layer)");
+  command->add_flag(
+      "--heads", a.measure_heads,
+      "Also what every head keeps and loses, and how well it was chosen (a dense pass per layer and more)");
   command->add_option("--out", a.out, "Eval file to write")->type_name("FILE")->required();
   add_force(*command, a.force);
   command->footer(
-      "Example:\n  halftone eval --model model.h5 --tokens tokens.h5 --documents books/00,books/01 --calibration books/05 \\\n"
+      "Example:\n  halftone eval --model model.h5 --tokens tokens.h5 --documents books/00,books/01 --calibration "
+      "books/05 \\\n"
       "    --length 8192 --pattern halftone:landmarks=true --pattern local --density 0.1 --out eval.h5");
   command->callback([&invocation, arguments] {
     invocation.run = [&invocation, arguments] { run(*arguments, invocation.command_line); };

@@ -32,16 +32,19 @@ def halftone_mask(problem, mask):
     return lambda: halftone.block_sparse_attention(problem.q, problem.k, problem.v, blocks, causal=shape.causal)
 
 
-def halftone_own(problem, density):
-    """Selection and attention; its own choice of blocks of 64 keys, at the density of the others, of which only the
-    diagonal's are given."""
+def halftone_own(problem, density, setting):
+    """The whole call, selection and attention; its own choice of blocks of 64 keys, at the density of the others, of which
+    only the diagonal's are given."""
     return lambda **options: halftone.attention(problem.q, problem.k, problem.v, density=density, sink_blocks=0,
-                                                local_blocks=0, causal=problem.shape.causal, **options)
+                                                local_blocks=0, causal=problem.shape.causal, **setting, **options)
 
 
-@functools.cache
-def _compiled_flex():
+@functools.lru_cache(maxsize=1)
+def _compiled_flex(shape):
+    """Once for all masks of a shape. For every shape anew: dynamo counts how often it has compiled a function, whatever
+    for, and after eight times runs it as it stands, which takes seq x seq memory."""
     from torch.nn.attention.flex_attention import flex_attention
+    torch._dynamo.reset()
     return torch.compile(flex_attention, dynamic=False)
 
 
@@ -51,7 +54,7 @@ def flex(problem, mask):
     blocks = BlockMask.from_kv_blocks(*mask.lists(partial), *mask.lists(full), BLOCK_SIZE=BLOCK,
                                       mask_mod=_causal if problem.shape.causal else None,
                                       seq_lengths=(problem.shape.seq, problem.shape.seq))
-    attend = _compiled_flex()
+    attend = _compiled_flex(problem.shape)
     return lambda: attend(problem.q, problem.k, problem.v, block_mask=blocks)
 
 
@@ -65,34 +68,32 @@ def flash_attention_4(problem, mask):
     partial, full = mask.partial_and_full()
     (partial_count, partial_index), (full_count, full_index) = mask.lists(partial), mask.lists(full)
     blocks = BlockSparseTensorsTorch(mask_block_cnt=partial_count, mask_block_idx=partial_index,
-                                     full_block_cnt=full_count, full_block_idx=full_index)
+                                     full_block_cnt=full_count, full_block_idx=full_index, block_size=(BLOCK, BLOCK))
     q, k, v = (tensor.transpose(1, 2) for tensor in (problem.q, problem.k, problem.v))
-
-    def call():
-        o = flash_attn_func(q, k, v, causal=problem.shape.causal, block_sparse_tensors=blocks)
-        return (o[0] if isinstance(o, tuple) else o).transpose(1, 2)
-
-    return call
+    return lambda: flash_attn_func(q, k, v, causal=problem.shape.causal, block_sparse_tensors=blocks)[0].transpose(1, 2)
 
 
 def flashinfer(problem, mask):
+    """One head after the other as a single long sequence of one head: the wrapper's mask is that of all heads. Its causal
+    rule lets a tile's last query see the last key of the tile's list, which is that of the diagonal's block."""
     import flashinfer
     shape = problem.shape
-    if shape.causal:
-        raise NotImplementedError("its masks of several heads have no causal diagonal")
-    heads = shape.batch * shape.heads  # each with a mask of its own
-    wrapper = flashinfer.VariableBlockSparseAttentionWrapper(
-        torch.empty(512 << 20, dtype=torch.uint8, device=problem.device))
-    sizes = torch.full((heads, shape.blocks), BLOCK, dtype=torch.int32, device=problem.device)
-    wrapper.plan(mask.blocks[0].repeat(shape.batch, 1, 1), sizes, sizes, heads, heads, shape.dim,
-                 q_data_type=problem.q.dtype)
-    q, k, v = (tensor.reshape(heads, shape.seq, shape.dim) for tensor in (problem.q, problem.k, problem.v))
+    heads = shape.batch * shape.heads
+    kept = mask.blocks[0].repeat(shape.batch, 1, 1)  # [heads, tiles, blocks]
+    head, _, block = kept.nonzero(as_tuple=True)
+    starts = torch.nn.functional.pad(kept.sum(-1).flatten().cumsum(0), (1, 0))
+    wrapper = flashinfer.BlockSparseAttentionWrapper(torch.empty(128 << 20, dtype=torch.uint8, device=problem.device))
+    wrapper.plan(starts.int(), (head * shape.blocks + block).int(), heads * shape.seq, heads * shape.seq, BLOCK, BLOCK, 1, 1,
+                 shape.dim, causal=shape.causal, q_data_type=problem.q.dtype, o_data_type=problem.q.dtype)
+    q, k, v = (tensor.reshape(heads * shape.seq, 1, shape.dim) for tensor in (problem.q, problem.k, problem.v))
     return lambda: wrapper.run(q, k, v).view(shape.batch, shape.heads, shape.seq, shape.dim)
 
 
 DENSE = {"SDPA cuDNN": dense(SDPBackend.CUDNN_ATTENTION), "SDPA flash": dense(SDPBackend.FLASH_ATTENTION),
-         "SDPA efficient": dense(SDPBackend.EFFICIENT_ATTENTION), "halftone, no mask": halftone_dense}
+         "SDPA efficient": dense(SDPBackend.EFFICIENT_ATTENTION), "SDPA math": dense(SDPBackend.MATH),
+         "halftone, no mask": halftone_dense}
 SPARSE = {"FlexAttention": flex, "FlashAttention-4": flash_attention_4, "FlashInfer": flashinfer,
           "halftone": halftone_mask}
-OWN = "halftone, selecting"
+OWN = {"halftone, selecting": {"micro_block": 8, "representatives": 16},  #: the default, of the published quality
+       "halftone, selecting fast": {"micro_block": 16, "representatives": 8}}
 PEERS = [name for name in DENSE if name.startswith("SDPA")]  #: the best of them is what speed-ups refer to

@@ -1,4 +1,6 @@
 """Times, memory and errors of one call."""
+import time
+
 import torch
 
 from halftone import _call
@@ -10,17 +12,15 @@ class Timer:
 
     BUSY_CYCLES = 2_000_000  # about a millisecond
 
-    def __init__(self, samples, device="cuda"):
-        self.samples = samples
+    def __init__(self, samples, most_seconds, device="cuda"):
+        self.samples, self.most_seconds = samples, most_seconds
         cache = torch.cuda.get_device_properties(device).L2_cache_size
         self.flush = torch.ones(cache, dtype=torch.int32, device=device)
 
-    def seconds(self, call):
-        """One time per sample, after three calls that are not measured."""
-        for _ in range(3):
-            call()
-        events = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True))
-                  for _ in range(self.samples)]
+    def seconds(self, call, about):
+        """One time per sample: as many as asked for, fewer of calls that take long, but three."""
+        count = samples_within(self.most_seconds, about, self.samples)
+        events = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(count)]
         for begin, end in events:
             self.flush.sum()
             torch.cuda._sleep(self.BUSY_CYCLES)
@@ -31,16 +31,21 @@ class Timer:
         return [begin.elapsed_time(end) * 1e-3 for begin, end in events]
 
 
+def samples_within(most_seconds, one_call, samples):
+    """How many of the wanted samples the seconds allow for, three at least."""
+    return min(samples, max(3, int(most_seconds / one_call)))
+
+
 def peak_bytes(call):
-    """Memory that a call takes at most beyond what there is, its output included."""
-    call()
+    """Memory that a call takes at most beyond what there is, its output included; and the seconds that it takes, about. To
+    be asked after a first call."""
     torch.cuda.synchronize()
     _call._idle_workspaces.clear()  # what halftone holds from call to call counts
     torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
+    before, begin = torch.cuda.memory_allocated(), time.perf_counter()
     call()
     torch.cuda.synchronize()
-    return torch.cuda.max_memory_allocated() - before
+    return torch.cuda.max_memory_allocated() - before, time.perf_counter() - begin
 
 
 def errors(got, exact):

@@ -1,6 +1,7 @@
-"""Results: a table on the terminal, rows as JSON while the comparison runs, HDF5 (kind "bench") and a picture at its end."""
+"""Results: rows and what is known of them together, as JSON, HDF5 (kind "bench"), a table on the terminal and a picture."""
 import json
 import math
+import sys
 
 COLUMNS = {  # name: (type, units, description)
     "method": (str, "1", "who attended"),
@@ -22,10 +23,44 @@ COLUMNS = {  # name: (type, units, description)
     "status": (str, "1", "ok, or why there is no measurement"),
 }
 MISSING = {str: "", int: -1, float: math.nan}
+CELL = ("method", "dtype", "seq", "batch", "heads", "dim", "causal", "density_wanted")  #: what a row is a measurement of
+SHAPE = CELL[1:-1]
+
+
+def new_run(command, device, versions):
+    return {"command": command, "device": device, "versions": versions, "rows": []}
+
+
+def cell(row):
+    return tuple(row[name] for name in CELL)
+
+
+def take_rows(run, path):
+    """The measurements of an earlier run into this one, if the same versions made them on the same kind of device; what
+    failed is left to be tried again."""
+    earlier = json.loads(path.read_text())
+    for name in ("device", "versions"):
+        if earlier[name] != run[name]:
+            sys.exit(f"{path}: {name}: got {earlier[name]}, expected {run[name]}, as here")
+    run["rows"] = [row for row in earlier["rows"] if row["status"] == "ok"]
+    run["command"] = f"{earlier['command']}; {run['command']}"
+
+
+def add_speedups(rows, peers):
+    """Over the fastest of the peers on the same shape."""
+    best = {}
+    for row in rows:
+        if row["method"] in peers and row["status"] == "ok":
+            shape = tuple(row[name] for name in SHAPE)
+            best[shape] = min(best.get(shape, math.inf), row["seconds_median"])
+    for row in rows:
+        shape = tuple(row[name] for name in SHAPE)
+        if row["status"] == "ok" and shape in best:
+            row["speedup"] = best[shape] / row["seconds_median"]
 
 
 def print_table(rows):
-    print(f"{'method':20}{'density':>9}{'time':>12}{'speed-up':>10}{'TFLOP/s':>9}{'memory':>10}{'max error':>11}"
+    print(f"{'method':24}{'density':>9}{'time':>12}{'speed-up':>10}{'TFLOP/s':>9}{'memory':>10}{'max error':>11}"
           f"{'rel. error':>11}  kernel")
     problem = None
     for row in rows:
@@ -33,9 +68,9 @@ def print_table(rows):
             problem = here
             print(f"-- {problem}")
         if row["status"] != "ok":
-            print(f"{row['method']:20}{100 * row['density_wanted']:8.1f}%  {row['status']}")
+            print(f"{row['method']:24}{100 * row['density_wanted']:8.1f}%  {row['status']}")
             continue
-        print(f"{row['method']:20}{100 * row['density']:8.1f}%{1e3 * row['seconds_median']:9.3f} ms"
+        print(f"{row['method']:24}{100 * row['density']:8.1f}%{1e3 * row['seconds_median']:9.3f} ms"
               f"{row.get('speedup', math.nan):8.2f} x{row['tflops_kept']:9.0f}{row['peak_bytes'] / 2**20:6.0f} MiB"
               f"{row['max_error']:11.2g}{row['relative_error']:11.2g}  {row['kernel']}")
 
@@ -46,7 +81,6 @@ def _problem_text(row):
 
 
 def write_json(path, run):
-    """run: {"command": text, "device": text, "versions": {...}, "rows": [...]}."""
     path.write_text(json.dumps(run, indent=1))
 
 

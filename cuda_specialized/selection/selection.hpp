@@ -13,11 +13,11 @@ namespace halftone::cuda::selection {
 
 /// The settings of patterns::HalftoneOptions in plain numbers.
 struct SelectionOptions {
-  std::int32_t micro_block = 16;      ///< keys per micro-block: 4, 8, 16, 32 or 64
+  std::int32_t micro_block = 8;       ///< keys per micro-block: 4, 8, 16, 32 or 64
   std::int32_t representatives = 16;  ///< queries that stand for a tile of 128: 1, 2, 4, 8, 16, 32 or 64
   patterns::Aggregation aggregation = patterns::Aggregation::rms;
   patterns::BlockMass block_mass = patterns::BlockMass::largest;
-  std::int32_t sink_blocks = 1, local_blocks = 2;
+  std::int32_t sink_blocks = 1, local_blocks = 1;
   std::int32_t block_k = 64;
   double tolerance = 0.0;              ///< keep blocks whose score exceeds it; 0: find it from `density`
   double density = 0.0;                ///< wanted density over the call in (0, 1]; 0: use `tolerance`

@@ -125,13 +125,7 @@ std::vector<double> captured_mass(const AttentionResult& sparse, const Attention
             Kokkos::TeamThreadRange(team, batch * seq),
             [&](const std::int64_t row, double& total) {
               const std::int64_t at = ((row / seq) * heads + head) * seq + row % seq;
-              if (dense_lse(at) == -INFINITY) {
-                total += 1.0;
-                return;
-              }
-              const double ratio = std::exp(double(lse(at)) - double(dense_lse(at)));
-              const double kept = far_mass.extent(0) ? ratio * (1.0 - double(far_mass(at))) : ratio;
-              total += kept < 1.0 ? kept : 1.0;  // rounding
+              total += captured_share(lse(at), dense_lse(at), far_mass.extent(0) ? far_mass(at) : 0.0f);
             },
             sum);
         Kokkos::single(Kokkos::PerTeam(team), [&]() { mass(head) = sum / static_cast<double>(batch * seq); });

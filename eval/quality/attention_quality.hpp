@@ -1,6 +1,7 @@
 // How close sparse attention comes to dense attention, computed where the tensors are.
 #pragma once
 
+#include <cmath>
 #include <vector>
 
 #include "halftone/core/block_mask.hpp"
@@ -21,9 +22,16 @@ struct SquaredError {
 /// One entry per query head. o and reference: [batch, heads, seq, dim] of one type.
 std::vector<SquaredError> squared_errors(const Tensor& o, const Tensor& reference);
 
-/// Share of the dense softmax that falls in kept blocks, per query head, mean over queries and batch. No pass over
-/// pairs: the mass is the ratio of the softmax denominators, exp(lse - lse_dense), times 1 - far_mass (what landmarks
-/// contributed to the sparse one). Queries that see nothing count as captured.
+/// Share of a query's dense softmax that falls in kept blocks. No pass over pairs: the ratio of the softmax
+/// denominators, exp(lse - lse_dense), times 1 - far_mass (what landmarks contributed to the sparse one). A query that
+/// sees nothing counts as captured.
+KOKKOS_INLINE_FUNCTION double captured_share(float lse, float dense_lse, float far_mass) {
+  if (dense_lse == -INFINITY) return 1.0;
+  const double kept = std::exp(double(lse) - double(dense_lse)) * (1.0 - double(far_mass));
+  return kept < 1.0 ? kept : 1.0;  // rounding
+}
+
+/// captured_share per query head, mean over queries and batch.
 std::vector<double> captured_mass(const AttentionResult& sparse, const AttentionResult& dense);
 
 /// Mean over queries and heads; 0 without landmarks.

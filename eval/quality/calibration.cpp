@@ -69,8 +69,8 @@ CalibrationData::CalibrationData(const LlamaModel& model, const std::vector<std:
   head_weights_.assign(model.sizes().num_layers, std::vector<float>(model.sizes().num_heads, 0.0f));
   for (std::size_t d = 0; d < documents.size(); ++d) {
     if (documents[d].size() != documents[0].size())
-      throw InvalidArgument("calibration documents", fmt::format("lengths {} and {}", documents[0].size(), documents[d].size()),
-                            "one length");
+      throw InvalidArgument("calibration documents",
+                            fmt::format("lengths {} and {}", documents[0].size(), documents[d].size()), "one length");
     model.forward(documents[d], [&](int layer, const Tensor& q, const Tensor& k, const Tensor& v) {
       if (progress) progress(fmt::format("document {} of {}, layer {}", d + 1, documents.size(), layer));
       const LayerTensors in(q, k, v, path_.dtype);
@@ -184,7 +184,7 @@ FittedWeights CalibrationData::fitted_head_weights(const LlamaModel& model,
 }
 
 patterns::HalftoneResult CalibrationData::select(patterns::HalftoneOptions options, double density,
-                                                 const HeadWeights& weights) const {
+                                                 const HeadWeights& weights, std::int32_t block_k) const {
   options.density = density;
   options.tolerance = 0.0;
   std::vector<patterns::HalftoneLayer> inputs;
@@ -195,12 +195,12 @@ patterns::HalftoneResult CalibrationData::select(patterns::HalftoneOptions optio
                       0.0f,
                       weights.empty() ? std::vector<float>{} : weights.at(record.layer),
                       {}});
-  return patterns::select_halftone(inputs, causal_geometry(records_.front().in.q), options);
+  return patterns::select_halftone(inputs, causal_geometry(records_.front().in.q, block_k), options);
 }
 
-Calibration CalibrationData::calibrate(patterns::HalftoneOptions options, double density,
-                                       const HeadWeights& weights) const {
-  const patterns::HalftoneResult selected = select(options, density, weights);
+Calibration CalibrationData::calibrate(patterns::HalftoneOptions options, double density, const HeadWeights& weights,
+                                       std::int32_t block_k) const {
+  const patterns::HalftoneResult selected = select(options, density, weights, block_k);
   Calibration calibration{weights, {}, selected.tolerance};
   if (!options.landmarks) return calibration;
 

@@ -53,8 +53,10 @@ class CalibrationData {
                                     int sweeps, const CalibrationProgress& progress = {}) const;
 
   /// The tolerance at which the mean density over documents, layers and heads is `density`, and with
-  /// `options.landmarks` the heads whose output error landmarks reduce. options.density and .tolerance are ignored.
-  Calibration calibrate(patterns::HalftoneOptions options, double density, const HeadWeights& weights) const;
+  /// `options.landmarks` the heads whose output error landmarks reduce. options.density and .tolerance are ignored. NaN
+  /// for the tolerance where options.scope asks for several: they meet the density on each document by itself.
+  Calibration calibrate(patterns::HalftoneOptions options, double density, const HeadWeights& weights,
+                        std::int32_t block_k = 64) const;
 
  private:
   struct Record {
@@ -62,7 +64,8 @@ class CalibrationData {
     LayerTensors in;
     Tensor o;
   };
-  patterns::HalftoneResult select(patterns::HalftoneOptions options, double density, const HeadWeights& weights) const;
+  patterns::HalftoneResult select(patterns::HalftoneOptions options, double density, const HeadWeights& weights,
+                                  std::int32_t block_k = 64) const;
   void require_documents(std::size_t count) const;
   AttentionResult attend(const LayerTensors& in, const BlockMask* mask, const Landmarks* landmarks) const;
 

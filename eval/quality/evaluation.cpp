@@ -26,7 +26,8 @@ double mean(const auto& values, std::size_t begin, std::size_t end) {
 /// An array over the first axes of (setting, document, ...), filled place by place.
 class Filling {
  public:
-  Filling(std::string name, std::string units, std::string description, std::vector<std::pair<std::string, std::int64_t>> axes) {
+  Filling(std::string name, std::string units, std::string description,
+          std::vector<std::pair<std::string, std::int64_t>> axes) {
     array_.name = std::move(name);
     array_.units = std::move(units);
     array_.description = std::move(description);
@@ -55,7 +56,8 @@ class Evaluation {
              const std::vector<SparseSetting>& settings, const EvaluationOptions& options)
       : model_(model), documents_(documents), settings_(settings), options_(options), ran_(settings.size()) {
     check();
-    for (const io::TokenDocument& document : documents) strata_.try_emplace(document.scenario, static_cast<int>(strata_.size()));
+    for (const io::TokenDocument& document : documents)
+      strata_.try_emplace(document.scenario, static_cast<int>(strata_.size()));
   }
 
   io::EvalFile run() {
@@ -92,13 +94,16 @@ class Evaluation {
     const Matrix dense = model_.forward(seen, dense_attention_by(options_.path, &dense_kernel_));
     Kokkos::fence();
     seconds_dense_.at({d}) = timer.seconds();
+    if (options_.measure_heads) record_entropy(d, seen);
     for (std::size_t s = 0; s < settings_.size(); ++s) {
       say(settings_[s].label);
       timer.reset();
       const SparseRun run = run_sparse(model_, seen, settings_[s], {options_.measure_heads, options_.path, {}});
       record_layers(s, d, run);
-      if (document.answers.empty()) record_losses(s, d, dense, run.hidden);
-      else record_answers(s, d, dense, run.hidden);
+      if (document.answers.empty())
+        record_losses(s, d, dense, run.hidden);
+      else
+        record_answers(s, d, dense, run.hidden);
       seconds_.at({s, d}) = timer.seconds();
     }
   }
@@ -114,8 +119,12 @@ class Evaluation {
     loss_increase_.at({s, d}) = increase(0, n);
     kl_.at({s, d}) = mean(quality.kl, 0, n);
     agreement_.at({s, d}) = mean(quality.agrees, 0, n);
-    for (std::size_t b = 0; b < bins; ++b)
-      if (b * n / bins < (b + 1) * n / bins) by_position_.at({s, d, b}) = increase(b * n / bins, (b + 1) * n / bins);
+    for (std::size_t b = 0; b < bins; ++b) {
+      const std::size_t begin = b * n / bins, end = (b + 1) * n / bins;
+      if (begin == end) continue;
+      by_position_.at({s, d, b}) = increase(begin, end);
+      kl_by_position_.at({s, d, b}) = mean(quality.kl, begin, end);
+    }
   }
 
   void record_answers(std::size_t s, std::size_t d, const Matrix& dense, const Matrix& hidden) {
@@ -132,6 +141,45 @@ class Evaluation {
     accuracy_.at({s, d}) = accuracy(hidden);
   }
 
+  void record_entropy(std::size_t d, std::span<const std::int32_t> seen) {
+    const AttentionHook attend = dense_attention_by(options_.path);
+    model_.forward(seen, [&](int layer, const Tensor& q, const Tensor& k, const Tensor& v) {
+      const LayerTensors in(q, k, v, options_.path.dtype);
+      const std::vector<double> entropy = attention_entropy(in.q, in.k, options_.path.kernel);
+      for (std::size_t h = 0; h < entropy.size(); ++h)
+        entropy_.at({d, static_cast<std::size_t>(layer), h}) = entropy[h];
+      return attend(layer, q, k, v);
+    });
+  }
+
+  void record_quality(std::size_t s, std::size_t d, std::size_t l, const HeadQuality& quality) {
+    for (std::size_t h = 0; h < quality.error.size(); ++h) {
+      error_.at({s, d, l, h}) = quality.error[h].relative();
+      mass_.at({s, d, l, h}) = quality.captured_mass[h];
+      recall_.at({s, d, l, h}) = quality.oracle_recall[h];
+      cosine_.at({s, d, l, h}) = quality.cosine[h];
+      lse_error_.at({s, d, l, h}) = quality.lse_error[h];
+      if (quality.log_mass.empty()) continue;
+      log_mass_bias_.at({s, d, l, h}) = quality.log_mass[h].bias;
+      log_mass_rmse_.at({s, d, l, h}) = quality.log_mass[h].rmse;
+    }
+  }
+
+  void record_indicator(std::size_t s, std::size_t d, const std::vector<LayerRecord>& layers) {
+    for (std::size_t bin = 0; bin < Indicator::kFrom.size(); ++bin) {
+      double queries = 0.0, error = 0.0, missed = 0.0;
+      for (const LayerRecord& layer : layers) {
+        queries += layer.quality.indicator.queries[bin];
+        error += layer.quality.indicator.error[bin];
+        missed += layer.quality.indicator.missed[bin];
+      }
+      indicator_queries_.at({s, d, bin}) = queries;
+      if (queries == 0.0) continue;
+      indicator_error_.at({s, d, bin}) = error / queries;
+      indicator_missed_.at({s, d, bin}) = missed / queries;
+    }
+  }
+
   void record_layers(std::size_t s, std::size_t d, const SparseRun& run) {
     double select = 0.0, attend = 0.0;
     for (std::size_t l = 0; l < run.layers.size(); ++l) {
@@ -143,11 +191,10 @@ class Evaluation {
       for (std::size_t h = 0; h < layer.density.size(); ++h) {
         density_.at({s, d, l, h}) = layer.density[h];
         far_mass_.at({s, d, l, h}) = layer.far_mass[h];
-        if (!options_.measure_heads) continue;
-        error_.at({s, d, l, h}) = layer.error[h].relative();
-        mass_.at({s, d, l, h}) = layer.captured_mass[h];
       }
+      record_quality(s, d, l, layer.quality);
     }
+    if (options_.measure_heads) record_indicator(s, d, run.layers);
     select_seconds_.at({s, d}) = select;
     attend_seconds_.at({s, d}) = attend;
   }
@@ -168,7 +215,9 @@ class Evaluation {
             {"document", names, "1", "documents of the tokens file"},
             {"position", positions, "tokens", "middle of the part of the context"},
             {"layer", numbers(model_.sizes().num_layers), "1", ""},
-            {"head", numbers(model_.sizes().num_heads), "1", "query heads"}};
+            {"head", numbers(model_.sizes().num_heads), "1", "query heads"},
+            {"far_mass", std::vector<double>(Indicator::kFrom.begin(), Indicator::kFrom.end()), "1",
+             "lower end of a bin of queries by their share of the softmax on landmarks"}};
   }
 
   /// Values [document] or one row of [setting, document], without NaN.
@@ -199,9 +248,9 @@ class Evaluation {
     };
     struct Numbers {
       std::vector<double> target, density, increase, low, high, p, equivalence, kl, agreement, accuracy, worst;
-      std::vector<double> select, attend, all;
+      std::vector<double> select, attend, all, perplexity, worst_task;
     } c;
-    std::vector<std::string> labels, patterns, selections, kernels;
+    std::vector<std::string> labels, patterns, selections, kernels, worst_tasks;
     const double dense_loss = mean_of(array("loss_dense"), 0);
     for (std::size_t s = 0; s < settings_.size(); ++s) {
       labels.push_back(settings_[s].label);
@@ -222,6 +271,10 @@ class Evaluation {
       c.accuracy.push_back(mean_of(array("accuracy"), s));
       const std::vector<double> accuracies = row(array("accuracy"), s).values;
       c.worst.push_back(accuracies.empty() ? kNone : *std::min_element(accuracies.begin(), accuracies.end()));
+      const auto [task, task_accuracy] = worst_task(array("accuracy"), s);
+      worst_tasks.push_back(task);
+      c.worst_task.push_back(task_accuracy);
+      c.perplexity.push_back(std::exp(dense_loss + c.increase.back()));
       c.select.push_back(mean_of(array("select_seconds"), s));
       c.attend.push_back(mean_of(array("attend_seconds"), s));
       c.all.push_back(mean_of(array("seconds"), s));
@@ -233,6 +286,7 @@ class Evaluation {
     family.insert(family.begin(), kNone);
     const std::vector<double> dense_accuracy(settings_.size(), mean_of(array("accuracy_dense"), 0));
     const std::vector<double> dense(settings_.size(), dense_loss);
+    const std::vector<double> dense_perplexity(settings_.size(), std::exp(dense_loss));
     const std::vector<std::string> dtype(settings_.size(), std::string(name_of(options_.path.dtype)));
     const std::vector<std::string> dense_kernel(settings_.size(), dense_kernel_);
     return {{{"setting", labels, "1", ""},
@@ -258,7 +312,27 @@ class Evaluation {
              {"attention_dtype", dtype, "1", "of q, k, v and the output of attention"},
              {"selection", selections, "1", "halftone: the selection that ran"},
              {"kernel", kernels, "1", "the attention kernel that ran"},
-             {"kernel_dense", dense_kernel, "1", "the one that ran for dense attention"}}};
+             {"kernel_dense", dense_kernel, "1", "the one that ran for dense attention"},
+             {"perplexity_dense", dense_perplexity, "1", "exp of the mean loss"},
+             {"perplexity", c.perplexity, "1", "exp of the mean loss"},
+             {"accuracy_worst_task", c.worst_task, "1", "of the task with the lowest mean over its documents"},
+             {"worst_task", worst_tasks, "1", ""}}};
+  }
+
+  /// The task (scenario) with the lowest mean accuracy, and that accuracy.
+  std::pair<std::string, double> worst_task(const io::NamedArray& accuracy, std::size_t s) const {
+    std::map<std::string, std::pair<double, int>> sums;
+    for (std::size_t d = 0; d < documents_.size(); ++d) {
+      const double value = accuracy.values[s * documents_.size() + d];
+      if (std::isnan(value)) continue;
+      auto& [sum, count] = sums[documents_[d].scenario];
+      sum += value;
+      ++count;
+    }
+    std::pair<std::string, double> worst{"", kNone};
+    for (const auto& [task, sum] : sums)
+      if (!(sum.first / sum.second >= worst.second)) worst = {task, sum.first / sum.second};
+    return worst;
   }
 
   double difference_p(const io::NamedArray& increase, std::size_t s) const {
@@ -295,24 +369,70 @@ class Evaluation {
     return axes;
   }
 
+  Axes indicator_axes() const {
+    Axes axes = setting_axes();
+    axes.emplace_back("far_mass", Indicator::kFrom.size());
+    return axes;
+  }
+  Axes dense_head_axes() const {
+    const Axes axes = head_axes();
+    return {axes.begin() + 1, axes.end()};
+  }
+
   Filling loss_dense_{"loss_dense", "nats per token", "dense attention", document_axis()};
   Filling loss_increase_{"loss_increase", "nats per token", "over dense attention", setting_axes()};
   Filling by_position_{"loss_increase_by_position", "nats per token", "over dense attention", position_axes()};
+  Filling kl_by_position_{"kl_by_position", "nats per token", "KL(dense || sparse) of the next token", position_axes()};
   Filling kl_{"kl", "nats per token", "KL(dense || sparse) of the next token", setting_axes()};
   Filling agreement_{"agreement", "1", "share of tokens with the same first prediction", setting_axes()};
   Filling accuracy_dense_{"accuracy_dense", "1", "tokens asked for that dense attention puts first", document_axis()};
   Filling accuracy_{"accuracy", "1", "tokens asked for that the model puts first", setting_axes()};
   Filling density_{"density", "1", "kept over visible blocks", head_axes()};
   Filling far_mass_{"far_mass", "1", "share of the softmax on landmarks, mean over queries", head_axes()};
-  Filling error_{"relative_error", "1", "of the head's output, against dense attention of the same inputs", head_axes()};
+  Filling error_{"relative_error", "1", "of the head's output, against dense attention of the same inputs",
+                 head_axes()};
   Filling mass_{"captured_mass", "1", "share of the dense softmax in kept blocks", head_axes()};
+  Filling recall_{"oracle_recall", "1", "of the blocks with the largest true mass, as many in every row as were kept",
+                  head_axes()};
+  Filling cosine_{"cosine", "1", "of a query's output and that of dense attention, mean over queries", head_axes()};
+  Filling lse_error_{"lse_error", "nats", "|lse - lse of dense attention|, mean over queries", head_axes()};
+  Filling log_mass_bias_{"log_mass_bias", "nats", "halftone's estimate of a block's log-mass over the true one",
+                         head_axes()};
+  Filling log_mass_rmse_{"log_mass_rmse", "nats", "the same, root mean square", head_axes()};
+  Filling entropy_{"entropy_dense", "nats", "of dense attention, mean over queries", dense_head_axes()};
+  Filling indicator_queries_{"indicator_queries", "1", "queries of all layers and heads in the bin", indicator_axes()};
+  Filling indicator_error_{"indicator_error", "1", "relative error of their outputs, mean", indicator_axes()};
+  Filling indicator_missed_{"indicator_missed", "1", "share of their dense softmax outside the kept blocks, mean",
+                            indicator_axes()};
   Filling select_seconds_{"select_seconds", "s", "choosing blocks, all layers", setting_axes()};
   Filling attend_seconds_{"attend_seconds", "s", "attention, all layers", setting_axes()};
   Filling seconds_{"seconds", "s", "from the tokens to the measures", setting_axes()};
   Filling seconds_dense_{"seconds_dense", "s", "the model with dense attention", document_axis()};
-  std::vector<Filling*> fillings_{&loss_dense_,     &loss_increase_,  &by_position_,    &kl_,       &agreement_,
-                                  &accuracy_dense_, &accuracy_,       &density_,        &far_mass_, &error_,
-                                  &mass_,           &select_seconds_, &attend_seconds_, &seconds_,  &seconds_dense_};
+  std::vector<Filling*> fillings_{&loss_dense_,
+                                  &loss_increase_,
+                                  &by_position_,
+                                  &kl_,
+                                  &agreement_,
+                                  &accuracy_dense_,
+                                  &accuracy_,
+                                  &density_,
+                                  &far_mass_,
+                                  &error_,
+                                  &mass_,
+                                  &select_seconds_,
+                                  &attend_seconds_,
+                                  &seconds_,
+                                  &seconds_dense_,
+                                  &kl_by_position_,
+                                  &recall_,
+                                  &cosine_,
+                                  &lse_error_,
+                                  &log_mass_bias_,
+                                  &log_mass_rmse_,
+                                  &entropy_,
+                                  &indicator_queries_,
+                                  &indicator_error_,
+                                  &indicator_missed_};
 };
 
 }  // namespace

@@ -17,6 +17,7 @@ struct Selected {
   BlockMask mask;
   std::optional<Landmarks> landmarks;
   std::string selection;
+  std::optional<patterns::HalftoneOptions> options;  ///< of halftone
 };
 
 Selected select_halftone_layer(const SparseSetting& setting, int layer, const LayerTensors& in,
@@ -25,27 +26,28 @@ Selected select_halftone_layer(const SparseSetting& setting, int layer, const La
   const double density = setting.density == 0.0 && calibration.tolerance < 0.0 ? 1.0 : setting.density;
   patterns::HalftoneOptions options = patterns::halftone_options(setting.parameters, density);
   if (density == 0.0 && calibration.tolerance > 0.0) options.tolerance = calibration.tolerance;
+  options.seed = setting.seed + static_cast<std::uint64_t>(layer);  // controls differ by layer
   patterns::HalftoneLayer input{&in.q, &in.k, &in.v, 0.0f, {}, {}};
   if (!calibration.head_weights.empty()) input.head_weight = calibration.head_weights.at(layer);
   if (!calibration.gates.empty()) {
     options.landmarks = true;
     input.gate = calibration.gates.at(layer);
   }
-  const MaskGeometry geometry = causal_geometry(in.q);
+  const MaskGeometry geometry = causal_geometry(in.q, setting.block_k);
   const SelectionEntry& chosen = choose_selection(input, geometry, options, selection);
   patterns::HalftoneResult result = chosen.run(input, geometry, options);
-  return {std::move(result.layers[0].mask), std::move(result.layers[0].landmarks), std::string(chosen.name)};
+  return {std::move(result.layers[0].mask), std::move(result.layers[0].landmarks), std::string(chosen.name), options};
 }
 
 Selected select(const SparseSetting& setting, int layer, const LayerTensors& in, std::string_view selection) {
   if (setting.pattern == "halftone") return select_halftone_layer(setting, layer, in, selection);
   patterns::PatternRequest request;
-  request.geometry = causal_geometry(in.q);
+  request.geometry = causal_geometry(in.q, setting.block_k);
   request.q = &in.q;
   request.k = &in.k;
   request.density = setting.density;
   request.seed = setting.seed;
-  return {patterns::make_mask(setting.pattern, request, setting.parameters), std::nullopt, ""};
+  return {patterns::make_mask(setting.pattern, request, setting.parameters), std::nullopt, "", std::nullopt};
 }
 
 std::vector<double> density_per_head(const BlockMask& mask, std::int64_t heads) {
@@ -59,12 +61,23 @@ std::vector<double> density_per_head(const BlockMask& mask, std::int64_t heads) 
   return density;
 }
 
-std::vector<double> mean_per_head(const Array<float>& values, std::int64_t heads) {
-  const auto host = Kokkos::create_mirror_view_and_copy(HostSpace{}, values);
-  std::vector<double> means(heads, 0.0);
-  const std::int64_t each = static_cast<std::int64_t>(host.extent(0)) / heads;
-  for (std::int64_t i = 0; i < each * heads; ++i) means[i / each] += host(i) / static_cast<double>(each);
-  return means;
+HeadQuality measure_heads(const LayerTensors& in, const Selected& selected, const AttentionResult& sparse,
+                          std::int32_t block_k, std::string_view kernel) {
+  AttentionOptions attention;
+  attention.kernel = kernel;
+  const AttentionResult dense = block_sparse_attention(in.q, in.k, in.v, attention);
+  const MaskGeometry geometry = causal_geometry(in.q, block_k);
+  const QueryQuality queries = compare_queries(sparse, dense);
+  HeadQuality quality;
+  quality.error = squared_errors(sparse.o, dense.o);
+  quality.captured_mass = captured_mass(sparse, dense);
+  quality.oracle_recall = oracle_recall(selected.mask, in.q, in.k, dense.lse, geometry);
+  quality.cosine = mean_per_head(queries.cosine, in.q.shape);
+  quality.lse_error = mean_per_head(queries.lse_error, in.q.shape);
+  if (selected.options)
+    quality.log_mass = log_mass_errors({&in.q, &in.k, &in.v, 0.0f, {}, {}}, geometry, *selected.options);
+  quality.indicator.add(queries);
+  return quality;
 }
 
 void check_calibration(const LlamaModel& model, const Calibration& calibration) {
@@ -76,8 +89,9 @@ void check_calibration(const LlamaModel& model, const Calibration& calibration) 
 
 }  // namespace
 
-MaskGeometry causal_geometry(const Tensor& q) {
+MaskGeometry causal_geometry(const Tensor& q, std::int32_t block_k) {
   MaskGeometry geometry;
+  geometry.block_k = block_k;
   geometry.heads = static_cast<std::int32_t>(q.shape[1]);
   geometry.seq_q = geometry.seq_k = q.shape[2];
   return geometry;
@@ -114,15 +128,9 @@ SparseRun run_sparse(const LlamaModel& model, std::span<const std::int32_t> toke
     record.selection = selected.selection;
     record.kernel = sparse.kernel;
     record.density = density_per_head(selected.mask, q.shape[1]);
-    if (selected.landmarks) record.far_mass = mean_per_head(sparse.far_mass, q.shape[1]);
-    else record.far_mass.assign(q.shape[1], 0.0);
-    if (options.measure_heads) {
-      attention.mask = nullptr;
-      attention.landmarks = nullptr;
-      const AttentionResult dense = block_sparse_attention(in.q, in.k, in.v, attention);
-      record.error = squared_errors(sparse.o, dense.o);
-      record.captured_mass = captured_mass(sparse, dense);
-    }
+    record.far_mass = far_mass_per_head(sparse);
+    if (options.measure_heads)
+      record.quality = measure_heads(in, selected, sparse, setting.block_k, options.path.kernel);
     run.layers.push_back(std::move(record));
     return in_dtype(sparse.o, DType::float32);
   };

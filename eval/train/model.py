@@ -108,19 +108,30 @@ class Llama(nn.Module):
                 into_stream = name.endswith(("o_proj.weight", "down_proj.weight"))
                 nn.init.normal_(parameter, std=0.02 / (math.sqrt(2 * shape.num_layers) if into_stream else 1))
 
-    def forward(self, tokens):
-        """Logits [batch, length, vocab_size] of tokens [batch, length]."""
+    def hidden(self, tokens):
+        """What the last layer gives, [batch, length, hidden_size], of tokens [batch, length]."""
         cos, sin = rotary_table(tokens.shape[1], self.shape, tokens.device)
         x = self.model.embed_tokens(tokens)
         for layer in self.model.layers:
             x = layer(x, cos, sin)
+        return x
+
+    def logits(self, x):
         head = self.model.embed_tokens if self.shape.tie_embeddings else self.lm_head
         return F.linear(self.model.norm(x), head.weight)
 
+    def forward(self, tokens):
+        """Logits [batch, length, vocab_size] of tokens [batch, length]."""
+        return self.logits(self.hidden(tokens))
+
+    def token_losses(self, x, targets):
+        """Loss in nats [n] of targets [n], each given what the last layer gives at the token before, x [n, hidden_size]."""
+        return F.cross_entropy(self.logits(x).float(), targets, reduction="none")
+
     def losses(self, tokens):
         """Loss in nats [batch, length - 1] of tokens 1 .. length - 1 given those before each."""
-        logits = self(tokens[:, :-1]).float()
-        return F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), reduction="none").view(len(tokens), -1)
+        x = self.hidden(tokens[:, :-1])
+        return self.token_losses(x.flatten(0, 1), tokens[:, 1:].flatten()).view(len(tokens), -1)
 
 
 def save_model(model, path, *, seed, **attributes):

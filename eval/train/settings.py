@@ -9,7 +9,8 @@ from model import Shape
 class Settings:
     seed: int = 0
     tokens: float = 240e6  #: seen in training, over all stages
-    stages: str = "2048:0.45,8192:0.3,32768:0.25"  #: context:share of the tokens, in order
+    finish_minutes: float = 0.0  #: 0: train on `tokens`; else for so long, whatever the machine's speed
+    stages: str = "2048:0.45,8192:0.3,32768:0.25"  #: context:share of the tokens (or of the time), in order
     batch_tokens: int = 131072  #: per step
     micro_tokens: int = 65536  #: at once on the device; a step sums over several
     learning_rate: float = 2e-3  #: at the top of the cosine
@@ -27,6 +28,12 @@ class Settings:
             stages.append((context, sequences, min(sequences, max(1, self.micro_tokens // context)),
                            max(1, round(self.tokens * share / (sequences * context)))))
         return stages
+
+    def stage_at(self, progress):
+        """(context, sequences a step, sequences at once) when this share of the time is over."""
+        shares = [float(stage.split(":")[1]) for stage in self.stages.split(",")]
+        ends = [sum(shares[:count + 1]) / sum(shares) for count in range(len(shares))]
+        return next((stage[:3] for stage, end in zip(self.schedule(), ends) if progress < end), self.schedule()[-1][:3])
 
 
 SMOKE_SHAPE = Shape(vocab_size=384, hidden_size=64, num_layers=2, num_heads=2, num_kv_heads=1, head_dim=32,

@@ -45,7 +45,7 @@ def make_optimizer(model, settings, device):
 
 
 def learning_rate(settings, progress):
-    """At `progress` (0 to 1) of the tokens: linear warm-up, then a cosine down to a tenth."""
+    """At `progress` (0 to 1) of the tokens or the time: linear warm-up, then a cosine down to a tenth."""
     if progress < settings.warmup:
         return settings.learning_rate * progress / settings.warmup
     turn = math.pi * (progress - settings.warmup) / (1 - settings.warmup)
@@ -74,6 +74,7 @@ class Run:
         self.steps = [(context, sequences, at_once) for context, sequences, at_once, steps in settings.schedule()
                       for _ in range(steps)]
         self.step, self.stopped = 0, False
+        self.earlier, self.begin = 0.0, time.monotonic()  # seconds before this process, and when it began
         self.resume()
 
     def resume(self):
@@ -88,18 +89,34 @@ class Run:
                                      f"{value}; choose another --out or the same options")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
-        print(f"going on from step {self.step} of {len(self.steps)}", file=sys.stderr)
+        self.step, self.earlier = state["step"], state.get("seconds", 0.0)
+        print(f"going on from step {self.step}, {self.progress(self.step):.1%} done", file=sys.stderr)
 
     def checkpoint(self):
         temporary = self.folder / "checkpoint.tmp"
-        torch.save({"plan": self.plan, "step": self.step, "model": self.model.state_dict(),
+        torch.save({"plan": self.plan, "step": self.step, "seconds": self.seconds(), "model": self.model.state_dict(),
                     "optimizer": self.optimizer.state_dict()}, temporary)
         os.replace(temporary, self.folder / "checkpoint.pt")
 
+    def seconds(self):
+        """Spent on the run in all."""
+        return self.earlier + time.monotonic() - self.begin
+
+    def progress(self, step):
+        """The share of the plan that is done before a step, 1 at its end."""
+        if self.settings.finish_minutes:
+            return min(1.0, self.seconds() / (60 * self.settings.finish_minutes))
+        return step / len(self.steps)
+
+    def stage(self, step):
+        """(context, sequences, sequences at once) of a step; None when the plan is done."""
+        if self.progress(step) >= 1.0:
+            return None
+        return self.settings.stage_at(self.progress(step)) if self.settings.finish_minutes else self.steps[step]
+
     def one_step(self, tokens, weights, at_once):
         """Returns the mean weighted loss, on the device."""
-        rate = learning_rate(self.settings, (self.step + 1) / len(self.steps))
+        rate = learning_rate(self.settings, self.progress(self.step + 1))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         total = torch.zeros((), device=self.device)
@@ -113,35 +130,39 @@ class Run:
         self.optimizer.zero_grad(set_to_none=True)
         return total
 
-    def batch(self, step):
-        context, sequences, _ = self.steps[step]
+    def batch(self, step, context, sequences, _):
         tokens, weights = self.batches(step, sequences, context)
         return torch.from_numpy(tokens), torch.from_numpy(weights)
 
     def train(self, minutes, attention="cudnn"):
         """Runs until the plan is done (True), or time is up or a signal came (False); checkpoints on the way."""
-        begin = logged = saved = time.monotonic()
+        self.begin = begin = logged = saved = time.monotonic()
         seen, log = 0, open(self.folder / "log.csv", "a", encoding="utf-8")
         with log, concurrent.futures.ThreadPoolExecutor(1) as loader, precision(self.device, attention):
-            following = loader.submit(self.batch, self.step) if self.step < len(self.steps) else None
-            while self.step < len(self.steps) and not self.stopped and time.monotonic() - begin < 60 * minutes:
+            stage = self.stage(self.step)
+            following = loader.submit(self.batch, self.step, *stage) if stage else None
+            while stage and not self.stopped and time.monotonic() - begin < 60 * minutes:
                 tokens, weights = (part.to(self.device, non_blocking=True) for part in following.result())
-                if self.step + 1 < len(self.steps):
-                    following = loader.submit(self.batch, self.step + 1)
-                loss = self.one_step(tokens, weights, self.steps[self.step][2])
-                self.step += 1
+                next_stage = self.stage(self.step + 1)
+                if next_stage:
+                    following = loader.submit(self.batch, self.step + 1, *next_stage)
+                loss = self.one_step(tokens, weights, stage[2])
+                self.step, stage = self.step + 1, next_stage
                 seen += weights.numel()
-                now = time.monotonic()
-                if now - logged > LOG_SECONDS or self.step == len(self.steps):
+                if time.monotonic() - logged > LOG_SECONDS or not stage:
+                    value, now = loss.item(), time.monotonic()  # waits for the device
+                    if not math.isfinite(value):
+                        raise ValueError(f"step {self.step}: the loss is {value}; another --attention, or a lower "
+                                         "--learning-rate, goes on from the last checkpoint")
                     rate, logged, seen = seen / (now - logged), now, 0
-                    print(f"{self.step},{weights.shape[1]},{loss.item():.4f},{rate:.0f}", file=log, flush=True)
-                    print(f"step {self.step} of {len(self.steps)}, context {weights.shape[1]}: loss {loss.item():.3f}, "
-                          f"{rate / 1e3:.0f}K tokens/s, {now - begin:.0f} s", file=sys.stderr)
-                if now - saved > CHECKPOINT_SECONDS:
+                    print(f"{self.step},{weights.shape[1]},{value:.4f},{rate:.0f}", file=log, flush=True)
+                    print(f"step {self.step} ({self.progress(self.step):.1%}), context {weights.shape[1]}: "
+                          f"loss {value:.3f}, {rate / 1e3:.0f}K tokens/s, {now - begin:.0f} s", file=sys.stderr)
+                if time.monotonic() - saved > CHECKPOINT_SECONDS:
                     self.checkpoint()
-                    saved = now
+                    saved = time.monotonic()
         self.checkpoint()
-        return self.step == len(self.steps)
+        return not stage
 
 
 def measure(path, facts, heldout, contexts, device, attention, seed):
@@ -200,11 +221,13 @@ def main(arguments):
     if device == "cuda" if arguments.compile is None else arguments.compile:
         for layer in run.model.model.layers:  # one compilation serves all layers; one more for each context
             layer.compile(dynamic=False)
+        run.model.token_losses = torch.compile(run.model.token_losses, dynamic=False)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: setattr(run, "stopped", True))
     if not run.train(arguments.minutes, arguments.attention):
-        print(f"stopped at step {run.step} of {len(run.steps)}; the same call goes on from here", file=sys.stderr)
+        print(f"stopped at step {run.step}, {run.progress(run.step):.1%} done; the same call goes on from here",
+              file=sys.stderr)
         return
     contexts = [context for context, *_ in settings.schedule()]
     model_file = arguments.out / "model.h5"

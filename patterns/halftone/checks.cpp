@@ -56,6 +56,7 @@ void check_options(const HalftoneOptions& o, const MaskGeometry& g) {
           std::to_string(o.micro_block), "1, 4, 8, 16, 32 or 64");
   require(o.representatives > 0 && g.block_q % o.representatives == 0, "representatives",
           std::to_string(o.representatives), fmt::format("a divisor of block_q = {}", g.block_q));
+  require(o.moments >= 0 && o.moments <= 2, "moments", std::to_string(o.moments), "0, 1 or 2");
   require(o.sink_blocks >= 0, "sink_blocks", std::to_string(o.sink_blocks), "at least 0");
   require(o.local_blocks >= 0, "local_blocks", std::to_string(o.local_blocks), "at least 0");
 }
@@ -67,6 +68,8 @@ void check_budget(const HalftoneOptions& o) {
           fmt::format("{}", o.tolerance), "a positive number that float32 holds");
   require(o.density == 0.0 || (o.density > 0.0 && o.density <= 1.0), "density", fmt::format("{}", o.density),
           "more than 0 and at most 1");
+  require(o.density > 0.0 || o.scope == ToleranceScope::call, "scope", "a part of the call beside a tolerance",
+          "the call, or a density");
 }
 
 void check_reachable(const HalftoneOptions& o, const NearField& near) {

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "halftone/core/error.hpp"
 #include "halftone/patterns/halftone/checks.hpp"
+#include "halftone/patterns/halftone/controls.hpp"
 #include "halftone/patterns/halftone/landmarks.hpp"
 #include "halftone/patterns/halftone/scores.hpp"
 #include "halftone/patterns/halftone/selection.hpp"
@@ -18,10 +20,12 @@ namespace {
 
 using detail::NearField;
 
-Array<float> score_layer(const HalftoneLayer& layer, const MaskGeometry& geometry, const HalftoneOptions& options) {
+// `stream` tells the random numbers of the call's layers apart.
+Array<float> score_layer(const HalftoneLayer& layer, const MaskGeometry& geometry, const HalftoneOptions& options,
+                         std::uint64_t stream, const Array<float>& log_mass = {}) {
   const float scale = layer.scale != 0.0f ? layer.scale : 1.0f / std::sqrt(static_cast<float>(layer.q->shape[3]));
-  const detail::KeyStatistics statistics = detail::key_statistics(*layer.k, geometry, options.micro_block);
-  return detail::score_blocks(*layer.q, statistics, geometry, scale, options);
+  const detail::KeyStatistics statistics = detail::key_statistics(*layer.k, geometry, options, stream);
+  return detail::score_blocks(*layer.q, statistics, geometry, scale, options, log_mass);
 }
 
 // One value per query head on the device; `values` empty: 1 for all.
@@ -35,8 +39,10 @@ Array<T> per_head(const Values& values, std::int32_t heads, const char* label) {
 }
 
 Array<float> prioritise_layer(const HalftoneLayer& layer, const NearField& near, const HalftoneOptions& options,
-                              const std::string& name) {
-  const Array<float> priorities = score_layer(layer, near.geometry, options);
+                              std::uint64_t stream, const std::string& name) {
+  const Array<float> priorities = score_layer(layer, near.geometry, options, stream);
+  if (options.control == Control::permuted_scores) detail::permute_scores(priorities, near, {options.seed, stream});
+  if (options.control == Control::random_scores) detail::randomise_scores(priorities, {options.seed, stream});
   const auto weight = per_head<float>(layer.head_weight, near.geometry.heads, "halftone::halftone::head_weight");
   const std::int64_t not_finite = detail::prioritise(priorities, weight, near);
   if (not_finite > 0)
@@ -45,16 +51,10 @@ Array<float> prioritise_layer(const HalftoneLayer& layer, const NearField& near,
   return priorities;
 }
 
-// The tolerance at which the kept blocks, forced ones included, come closest to the density from below.
-float solve_tolerance(std::span<const Array<float>> priorities, double density, std::int64_t visible,
-                      std::int64_t forced) {
-  const auto layers = static_cast<std::int64_t>(priorities.size());
-  return detail::find_tolerance(
-      priorities, detail::blocks_of_budget(density, static_cast<double>(visible * layers)) - forced * layers);
-}
-
-std::string to_json(const HalftoneOptions& o, float tolerance) {
+std::string to_json(const HalftoneOptions& o, double tolerance) {
   const char* aggregation[] = {"rms", "max", "mean"};
+  const char* scope[] = {"call", "layer", "head", "row"};
+  const char* control[] = {"none", "permuted_scores", "shuffled_variances", "random_scores"};
   return nlohmann::json{{"micro_block", o.micro_block},
                         {"representatives", o.representatives},
                         {"aggregation", aggregation[static_cast<int>(o.aggregation)]},
@@ -63,7 +63,10 @@ std::string to_json(const HalftoneOptions& o, float tolerance) {
                         {"local_blocks", o.local_blocks},
                         {"tolerance", tolerance},
                         {"density", o.density},
-                        {"landmarks", o.landmarks}}
+                        {"landmarks", o.landmarks},
+                        {"moments", o.moments},
+                        {"scope", scope[static_cast<int>(o.scope)]},
+                        {"control", control[static_cast<int>(o.control)]}}
       .dump();
 }
 
@@ -73,7 +76,19 @@ Array<float> halftone_scores(const HalftoneLayer& layer, const MaskGeometry& geo
   detail::check_geometry(geometry);
   detail::check_options(options, geometry);
   detail::check_layer(layer, geometry, "layer");
-  return score_layer(layer, geometry, options);
+  return score_layer(layer, geometry, options, 0);
+}
+
+Array<float> halftone_log_mass(const HalftoneLayer& layer, const MaskGeometry& geometry,
+                               const HalftoneOptions& options) {
+  detail::check_geometry(geometry);
+  detail::check_options(options, geometry);
+  detail::check_layer(layer, geometry, "layer");
+  const Array<float> log_mass(uninitialized("halftone::halftone::log_mass"),
+                              geometry.rows() * options.representatives * geometry.blocks());
+  Kokkos::deep_copy(log_mass, std::numeric_limits<float>::quiet_NaN());
+  score_layer(layer, geometry, options, 0, log_mass);
+  return log_mass;
 }
 
 HalftoneResult select_halftone(std::span<const HalftoneLayer> layers, const MaskGeometry& geometry,
@@ -94,23 +109,24 @@ HalftoneResult select_halftone(std::span<const HalftoneLayer> layers, const Mask
   const std::int64_t visible = count_visible_blocks(geometry);
   std::vector<Array<float>> priorities;
   for (std::size_t l = 0; l < layers.size(); ++l)
-    priorities.push_back(prioritise_layer(layers[l], near, options, name(l)));
-  const float tolerance = options.density > 0.0
-                              ? solve_tolerance(priorities, options.density, visible, detail::count_forced_blocks(near))
-                              : static_cast<float>(options.tolerance);
+    priorities.push_back(prioritise_layer(layers[l], near, options, l, name(l)));
+  const detail::Tolerances tolerances =
+      options.density > 0.0 ? detail::solve_tolerances(priorities, near, options.density, options.scope)
+                            : detail::one_tolerance(static_cast<float>(options.tolerance), geometry, layers.size());
 
   HalftoneResult result;
-  result.tolerance = tolerance;
+  result.tolerance = tolerances.common;
   std::int64_t kept = 0;
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const HalftoneLayer& layer = layers[l];
     HalftoneSelection selection;
-    selection.mask = detail::select_blocks(priorities[l], tolerance, geometry);
+    selection.mask = detail::select_blocks(priorities[l], tolerances.per_row[l], geometry);
     selection.mask.pattern = "halftone";
-    selection.mask.parameters = to_json(options, tolerance);
+    selection.mask.parameters = to_json(options, tolerances.common);
     if (detail::wants_landmarks(layer, options)) {
       const auto gate = per_head<std::uint8_t>(layer.gate, geometry.heads, "halftone::halftone::gate");
-      selection.landmarks = detail::make_landmarks(*layer.k, *layer.v, priorities[l], tolerance, gate, geometry);
+      selection.landmarks =
+          detail::make_landmarks(*layer.k, *layer.v, priorities[l], tolerances.per_row[l], gate, geometry);
     }
     kept += selection.mask.kept();
     priorities[l] = {};  // a score matrix is the largest thing here

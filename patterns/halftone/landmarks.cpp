@@ -45,8 +45,8 @@ Tensor block_means(const Tensor& tensor, const MaskGeometry& geometry) {
   return means;
 }
 
-Landmarks make_landmarks(const Tensor& k, const Tensor& v, const Array<float>& priorities, float tolerance,
-                         const Array<std::uint8_t>& gate, const MaskGeometry& geometry) {
+Landmarks make_landmarks(const Tensor& k, const Tensor& v, const Array<float>& priorities,
+                         const Array<float>& tolerance, const Array<std::uint8_t>& gate, const MaskGeometry& geometry) {
   Landmarks landmarks;
   landmarks.key = block_means(k, geometry);
   landmarks.value = block_means(v, geometry);
@@ -63,7 +63,7 @@ Landmarks make_landmarks(const Tensor& k, const Tensor& v, const Array<float>& p
         const RowIndex row(g, i / blocks);
         const std::int64_t block = i % blocks;
         const bool past = block < g.past_blocks(row.batch, row.tile);
-        const bool stands_in = past && gate(row.head) && !(priorities(i) > tolerance);
+        const bool stands_in = past && gate(row.head) && !(priorities(i) > tolerance(row.row));
         bias(i) = stands_in ? log_block : kNever;
       });
   return landmarks;

@@ -47,7 +47,7 @@ struct ScoreTiles {
   std::int64_t padded;  // representatives rounded up to kRows
   Aggregation aggregation;
   BlockMass block_mass;
-  Array<float> scores;
+  Array<float> scores, log_mass;
   int query_level;  // of scratch memory
 
   HALFTONE_FUNCTION std::int64_t mass_stride() const { return std::int64_t{statistics.panels} * kPanel; }
@@ -75,6 +75,13 @@ struct ScoreTiles {
     else
       estimate_log_mass<true>(team, b, head_kv, runs, visible, queries, mass);
     team.team_barrier();
+    if (log_mass.extent(0) > 0) {
+      float* out = log_mass.data() + index.row * representatives * blocks;
+      Kokkos::parallel_for(Kokkos::TeamThreadRange(team, runs * visible), [&](const std::int64_t i) {
+        out[i / visible * blocks + i % visible] = mass(i / visible * mass_stride() + i % visible);
+      });
+      team.team_barrier();
+    }
     for (int r = 0; r < runs; ++r) exponentiate(team, visible, mass.data() + r * mass_stride(), &inverse_sum(r));
     team.team_barrier();
     Kokkos::parallel_for(Kokkos::TeamThreadRange(team, visible),
@@ -198,14 +205,15 @@ void run_score_tiles(ScoreTiles<T> kernel) {
 }
 
 Array<float> score_blocks(const Tensor& q, const KeyStatistics& statistics, const MaskGeometry& geometry, float scale,
-                          const HalftoneOptions& options) {
+                          const HalftoneOptions& options, const Array<float>& log_mass) {
   Array<float> scores(uninitialized("halftone::halftone::scores"), geometry.rows() * geometry.blocks());
   const RowLayout layout(q, geometry.cu_seqlens_q);
   const std::int64_t padded = (options.representatives + kRows - 1) / kRows * kRows;
   dispatch_dtype(q.dtype, [&](auto type) {
     using T = decltype(type);
     run_score_tiles(ScoreTiles<T>{static_cast<const T*>(q.data()), layout, statistics, geometry, scale,
-                                  options.representatives, padded, options.aggregation, options.block_mass, scores, 0});
+                                  options.representatives, padded, options.aggregation, options.block_mass, scores,
+                                  log_mass, 0});
   });
   return scores;
 }

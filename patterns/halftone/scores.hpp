@@ -8,8 +8,9 @@
 
 namespace halftone::patterns::detail {
 
-/// The scores of halftone_scores for checked arguments; `scale` is the softmax scale itself.
+/// The scores of halftone_scores for checked arguments; `scale` is the softmax scale itself. `log_mass`, where it has
+/// elements, receives what halftone_log_mass returns.
 Array<float> score_blocks(const Tensor& q, const KeyStatistics& statistics, const MaskGeometry& geometry, float scale,
-                          const HalftoneOptions& options);
+                          const HalftoneOptions& options, const Array<float>& log_mass = {});
 
 }  // namespace halftone::patterns::detail

@@ -16,12 +16,11 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // What build_mask asks.
 struct AboveTolerance {
-  Array<float> priorities;
+  Array<float> priorities, tolerance;
   std::int64_t blocks;
-  float tolerance;
 
   HALFTONE_FUNCTION Cover cover(const RowIndex& row, std::int64_t block) const {
-    return priorities(row.row * blocks + block) > tolerance ? Cover::all : Cover::none;
+    return priorities(row.row * blocks + block) > tolerance(row.row) ? Cover::all : Cover::none;
   }
   HALFTONE_FUNCTION bool allowed(const RowIndex&, std::int64_t, std::int64_t) const { return true; }
 };
@@ -94,8 +93,14 @@ float find_tolerance(std::span<const Array<float>> priorities, std::int64_t coun
   return halftone::detail::float_of(prefix);
 }
 
-BlockMask select_blocks(const Array<float>& priorities, float tolerance, const MaskGeometry& geometry) {
-  return build_mask(geometry, AboveTolerance{priorities, geometry.blocks(), tolerance});
+Tolerances one_tolerance(float tolerance, const MaskGeometry& geometry, std::size_t layers) {
+  const Array<float> rows(uninitialized("halftone::halftone::tolerance"), geometry.rows());
+  Kokkos::deep_copy(rows, tolerance);
+  return {std::vector<Array<float>>(layers, rows), tolerance};
+}
+
+BlockMask select_blocks(const Array<float>& priorities, const Array<float>& tolerance, const MaskGeometry& geometry) {
+  return build_mask(geometry, AboveTolerance{priorities, tolerance, geometry.blocks()});
 }
 
 }  // namespace halftone::patterns::detail

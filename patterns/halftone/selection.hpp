@@ -5,6 +5,7 @@
 #include <span>
 
 #include "halftone/core/block_mask.hpp"
+#include "halftone/patterns/halftone/halftone.hpp"
 #include "halftone/patterns/halftone/near_field.hpp"
 
 namespace halftone::patterns::detail {
@@ -26,7 +27,20 @@ std::int64_t prioritise(const Array<float>& scores, const Array<float>& head_wei
 /// exceed it. A radix select on the bits of the priorities (which order as integers, being positive), in three passes.
 float find_tolerance(std::span<const Array<float>> priorities, std::int64_t count);
 
-/// The mask of the blocks whose priority exceeds the tolerance.
-BlockMask select_blocks(const Array<float>& priorities, float tolerance, const MaskGeometry& geometry);
+/// The tolerances that meet `density`, one for each part of the priorities of all layers, which are the call, the
+/// layers, their heads or their rows. Each part keeps the same share of its visible blocks, and at least its forced
+/// ones: the largest share at which the whole keeps no more than the density.
+struct Tolerances {
+  std::vector<Array<float>> per_row;  ///< [layers] of [batch, heads_q, tiles]
+  double common;                      ///< of all rows; NaN when there are several parts
+};
+Tolerances solve_tolerances(std::span<const Array<float>> priorities, const NearField& near, double density,
+                            ToleranceScope scope);
+
+/// `tolerance` for every row of every layer.
+Tolerances one_tolerance(float tolerance, const MaskGeometry& geometry, std::size_t layers);
+
+/// The mask of the blocks whose priority exceeds their row's tolerance.
+BlockMask select_blocks(const Array<float>& priorities, const Array<float>& tolerance, const MaskGeometry& geometry);
 
 }  // namespace halftone::patterns::detail

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "halftone/patterns/halftone/rows.hpp"
+#include "halftone/patterns/random_order.hpp"
 
 namespace halftone::patterns::detail {
 namespace {
@@ -16,8 +17,9 @@ HALFTONE_FUNCTION std::int64_t keys_in(const MaskGeometry& g, std::int64_t b, st
 }  // namespace
 
 template <class T>
-void compute_moments(const T* keys, const RowLayout& layout, const MaskGeometry& geometry, int micro_block,
-                     const KeyStatistics& statistics, const Array<float>& variances) {
+void compute_moments(const T* keys, const RowLayout& layout, const MaskGeometry& geometry,
+                     const HalftoneOptions& options, const KeyStatistics& statistics, const Array<float>& variances) {
+  const int micro_block = options.micro_block, order = options.moments;
   const MaskGeometry g = geometry;
   const RowLayout rows = layout;
   const KeyStatistics s = statistics;
@@ -54,23 +56,32 @@ void compute_moments(const T* keys, const RowLayout& layout, const MaskGeometry&
         float* variance = variances.data() + item / chunks * s.dim + column;
         for (int c = 0; c < columns; ++c) {
           const MeanAndVariance moments = key_moments(origin[c], sum[c], squares[c], scale);
-          mean[c * kPanel] = moments.mean;
-          variance[c] = moments.variance;
+          mean[c * kPanel] = order == 0 ? round_statistic(origin[c]) : moments.mean;
+          variance[c] = order == 2 ? moments.variance : 0.0f;
         }
       });
 }
 
 // variances: [batch, heads_kv, panels * kPanel, micro, dim].
-void average_variances(const Array<float>& variances, const KeyStatistics& statistics, std::int64_t batch) {
+void average_variances(const Array<float>& variances, const KeyStatistics& statistics, const MaskGeometry& geometry,
+                       const HalftoneOptions& options, std::uint64_t stream) {
   const KeyStatistics s = statistics;
+  const MaskGeometry g = geometry;
+  const bool shuffle = options.control == Control::shuffled_variances;
+  const int micro_block = options.micro_block;
+  const std::uint64_t seed = options.seed;
   const VarianceGroups groups(static_cast<int>(s.dim));
-  const std::int64_t items = batch * s.heads_kv * s.panels * kPanel * s.micro * kVarianceGroups;
+  const std::int64_t items = std::int64_t{g.batch} * s.heads_kv * s.panels * kPanel * s.micro * kVarianceGroups;
   Kokkos::parallel_for(
       "halftone::halftone::variance_groups", Items(0, items), KOKKOS_LAMBDA(const std::int64_t item) {
         const int group = static_cast<int>(item % kVarianceGroups), size = groups.size(group);
-        const std::int64_t m = item / kVarianceGroups % s.micro,
-                           block = item / kVarianceGroups / s.micro % (s.panels * kPanel);
-        const std::int64_t sequence = item / kVarianceGroups / s.micro / (s.panels * kPanel);
+        const std::int64_t each = s.panels * kPanel * s.micro, sequence = item / kVarianceGroups / each;
+        std::int64_t place = item / kVarianceGroups % each;  // block * micro + m
+        const std::int64_t whole = g.len_k(sequence / s.heads_kv) / micro_block;
+        if (shuffle && place < whole)
+          place = RandomOrder(seed, stream, sequence, static_cast<std::uint32_t>(whole))
+                      .position(static_cast<std::uint32_t>(place));
+        const std::int64_t block = place / s.micro, m = place % s.micro;
         const float* variance = variances.data() + item / kVarianceGroups * s.dim;
         float sum = 0.0f;
         for (int i = 0; i < size; ++i) sum += variance[groups.at(group, i)];
@@ -80,7 +91,9 @@ void average_variances(const Array<float>& variances, const KeyStatistics& stati
       });
 }
 
-KeyStatistics key_statistics(const Tensor& k, const MaskGeometry& geometry, int micro_block) {
+KeyStatistics key_statistics(const Tensor& k, const MaskGeometry& geometry, const HalftoneOptions& options,
+                             std::uint64_t stream) {
+  const int micro_block = options.micro_block;
   KeyStatistics s;
   s.heads_kv = k.shape[1];
   s.dim = k.shape[3];
@@ -94,9 +107,9 @@ KeyStatistics key_statistics(const Tensor& k, const MaskGeometry& geometry, int 
   const Array<float> variances(uninitialized("halftone::halftone::variances"), micro_blocks * s.heads_kv * s.dim);
   const RowLayout layout(k, geometry.cu_seqlens_k);
   dispatch_dtype(k.dtype, [&](auto type) {
-    compute_moments(static_cast<const decltype(type)*>(k.data()), layout, geometry, micro_block, s, variances);
+    compute_moments(static_cast<const decltype(type)*>(k.data()), layout, geometry, options, s, variances);
   });
-  average_variances(variances, s, geometry.batch);
+  average_variances(variances, s, geometry, options, stream);
 
   const MaskGeometry g = geometry;
   Kokkos::parallel_for(

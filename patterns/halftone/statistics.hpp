@@ -3,7 +3,7 @@
 
 #include "halftone/core/block_mask.hpp"
 #include "halftone/core/tensor.hpp"
-#include "halftone/patterns/halftone/formula.hpp"
+#include "halftone/patterns/halftone/halftone.hpp"
 
 namespace halftone::patterns::detail {
 
@@ -32,9 +32,11 @@ struct KeyStatistics {
   }
 };
 
-/// Reads every key once. The variance is that of the keys there are (divided by their number, no correction), averaged
-/// over each of the VarianceGroups; a ragged micro-block counts its real keys. Both are rounded to bfloat16. `k` is
-/// [batch, heads_kv, seq_k, dim], or packed [1, heads_kv, total, dim].
-KeyStatistics key_statistics(const Tensor& k, const MaskGeometry& geometry, int micro_block);
+/// Of options.micro_block keys, by options.moments. Reads every key once. The variance is that of the keys there are
+/// (divided by their number, no correction), averaged over each of the VarianceGroups; a ragged micro-block counts its
+/// real keys. Both are rounded to bfloat16. `k` is [batch, heads_kv, seq_k, dim], or packed [1, heads_kv, total, dim].
+/// Control::shuffled_variances permutes the variances of each head's whole micro-blocks by (options.seed, stream).
+KeyStatistics key_statistics(const Tensor& k, const MaskGeometry& geometry, const HalftoneOptions& options,
+                             std::uint64_t stream = 0);
 
 }  // namespace halftone::patterns::detail

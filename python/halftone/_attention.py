@@ -23,8 +23,8 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, density: flo
               head_weight: torch.Tensor | None = None, gate: torch.Tensor | None = None,
               cu_seqlens_q: torch.Tensor | None = None, cu_seqlens_k: torch.Tensor | None = None,
               max_seqlen_q: int = 0, max_seqlen_k: int = 0, return_lse: bool = False, return_far_mass: bool = False,
-              return_mask: bool = False, block_k: int = 64, micro_block: int = 16, representatives: int = 16,
-              sink_blocks: int = 1, local_blocks: int = 2, kernel: str = "auto") -> Result:
+              return_mask: bool = False, block_k: int = 64, micro_block: int = 8, representatives: int = 16,
+              sink_blocks: int = 1, local_blocks: int = 1, kernel: str = "auto") -> Result:
     """Attention over the blocks of keys that the halftone pattern selects: those whose estimated share of the softmax,
     times their head's weight, exceeds one tolerance for all rows and heads of the call.
 
@@ -36,7 +36,8 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, density: flo
     head_weight, gate: float32 and bool [heads_q].
     cu_seqlens_q, cu_seqlens_k: int32 [sequences + 1], starts of sequences that are packed one behind the other into
     q [1, heads_q, rows, dim] and k, v; max_seqlen_q and max_seqlen_k: their longest, or more (0: all rows).
-    block_k: keys per block, 64 or 128. micro_block, representatives: see halftone.h.
+    block_k: keys per block, 64 or 128. micro_block, representatives: keys of which the selection knows mean and variance
+    alone, and queries that stand for a tile of 128; 16 and 8 choose fastest, a little worse than the defaults.
     sink_blocks, local_blocks: leading blocks, and blocks beside the diagonal's, that are always kept.
     kernel: "auto", or by name; what ran says last_kernel().
 
@@ -53,16 +54,15 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, density: flo
     settings = (causal, scale or 0.0, kernel, max_seqlen_q, max_seqlen_k, return_lse, return_far_mass)
     selection = (tolerance or 0.0, density or 0.0, landmarks, block_k, micro_block, representatives, sink_blocks,
                  local_blocks)
+    extras = () if head_weight is gate is cu_seqlens_q is cu_seqlens_k is None else (head_weight, gate, cu_seqlens_q,
+                                                                                    cu_seqlens_k)
+    plan = None if is_compiling() else _call.find_plan(q, k, v, extras, settings, selection, ())
     mask = ()
-    if return_mask:
-        o, lse, far_mass, *mask = _call.select_and_attend(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k,
-                                                          settings, selection, return_mask=True)
-    elif _seen_by_torch(q, k, v):
+    if plan is None and not return_mask and _seen_by_torch(q, k, v):
         o, lse, far_mass = torch.ops.halftone.attention(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k, *settings,
                                                         *selection)
     else:
-        o, lse, far_mass = _call.select_and_attend(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k, settings,
-                                                   selection)
+        o, lse, far_mass, *mask = _call.select_and_attend(plan, q, k, v, extras, settings, selection, return_mask)
     if not (return_lse or return_far_mass or return_mask):
         return o
     return (o, *((lse,) if return_lse else ()), *((far_mass,) if return_far_mass else ()), *mask)
@@ -80,8 +80,11 @@ def block_sparse_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, ma
     sink: float32 [heads_q], one extra logit per head that takes part in the softmax without a value.
     On CUDA devices of compute capability 8.0 and up, head dims that are multiples of 8."""
     settings = (causal, scale or 0.0, kernel, max_seqlen_q, max_seqlen_k, return_lse, False)
-    if not _seen_by_torch(q, k, v):
-        o, lse, _ = _call.attend(q, k, v, sink, cu_seqlens_q, cu_seqlens_k, settings, () if mask is None else mask.packed)
+    extras = () if sink is cu_seqlens_q is cu_seqlens_k is None else (sink, cu_seqlens_q, cu_seqlens_k)
+    layout = () if mask is None else mask.layout
+    plan = None if is_compiling() else _call.find_plan(q, k, v, extras, settings, None, layout)
+    if plan is not None or not _seen_by_torch(q, k, v):
+        o, lse, _ = _call.attend(plan, q, k, v, extras, settings, None if mask is None else mask.struct, layout)
         return (o, lse) if return_lse else o
     if mask is not None and mask.device != q.device:
         raise ValueError(f"device of the mask: got {mask.device}, expected {q.device} as q")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 import torch
+from torch._C._dynamo.guards import TensorGuards  # compares in C++, in a third of the time that it takes here
 
 from . import _library
 from ._library import (HOST, MASK, OUTCOME, REQUEST_BYTES, REQUEST_HEAD, REQUEST_TAIL, SELECTED, SELECTION_BYTES,
@@ -42,7 +43,8 @@ class Selection(NamedTuple):
 
 @dataclasses.dataclass(slots=True)
 class Plan:
-    layout: tuple  #: of q, k and v
+    alike: Callable[..., bool]  #: whether a call's q, k, v are like those that the plan was made for
+    extras_alike: Callable[..., bool]  #: the same of the extras that are given
     request: bytes  #: the part after the head
     selection: bytes | None  #: the whole, without weights and gate
     workspace: int  #: bytes
@@ -59,10 +61,9 @@ class Workspace:
     home: int | None  #: the device whose idle workspace it is between calls
 
 
-_plans: dict[tuple, Plan] = {}
-_latest: dict[tuple, Plan] = {}  #: of a call's options: comparing the tensors' layout costs less than hashing it
+_plans: dict[tuple, list[Plan]] = {}  #: of a call's options, one for each kind of tensors, the newest first
 _kernel_names: dict[str, ctypes.Array] = {}
-_MOST_PLANS = 4096
+_MOST_OPTIONS, _MOST_PLANS = 4096, 8
 
 # Allocating a workspace is a fifth of a call's host time. Calls that need at most _KEPT_BYTES take the device's from here,
 # where they find it, and put it back once their work is enqueued; while a call has it, another thread's allocates one, so
@@ -75,13 +76,22 @@ _KEPT_BYTES = 4 << 20
 _NO_WORKSPACE = Workspace(None, 0, None)
 
 
-def attend(q, k, v, sink, cu_seqlens_q, cu_seqlens_k, settings: tuple, mask: tuple):
-    """(o, lse or None, far_mass or None) over the blocks of a mask: BlockMask.packed, or () for all. settings: a plain
-    tuple of what Settings names, which is built faster."""
-    plain = sink is None and cu_seqlens_q is None and cu_seqlens_k is None
-    _, o, lse, far_mass, workspace, request = _prepare(
-        q, k, v, None if plain else (sink, cu_seqlens_q, cu_seqlens_k), settings, None, mask)
-    status = _library.block_sparse_attention(request, mask[0] if mask else None)
+def find_plan(q, k, v, extras: tuple, settings: tuple, selection: tuple | None, layout: tuple) -> Plan | None:
+    """The plan of a call like one before. extras: optional tensors, the sink, or head weights and gate, then both
+    cu_seqlens; (): none of them. settings and selection: plain tuples of what Settings and Selection name, which are
+    built faster. layout: BlockMask.layout, or () without a mask."""
+    for plan in _plans.get((settings, selection, layout, extras and _which(extras)), ()):
+        if plan.alike(q, k, v) and (not extras or plan.extras_alike(*_given(extras))):
+            return plan
+    return None
+
+
+def attend(plan: Plan | None, q, k, v, extras: tuple, settings: tuple, mask: bytes | None, layout: tuple):
+    """(o, lse or None, far_mass or None) over the blocks of a mask, BlockMask.struct, or over all; arguments as for
+    find_plan(), and what it found."""
+    plan = plan or _make_plan(q, k, v, extras, settings, None, mask, layout)
+    o, lse, far_mass, workspace, request = _prepare(plan, q, k, v, extras)
+    status = _library.block_sparse_attention(request, mask)
     if status:
         _library.fail(status)
     if workspace.home is not None:
@@ -89,17 +99,15 @@ def attend(q, k, v, sink, cu_seqlens_q, cu_seqlens_k, settings: tuple, mask: tup
     return o, lse, far_mass
 
 
-def select_and_attend(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k, settings: tuple, selection: tuple,
+def select_and_attend(plan: Plan | None, q, k, v, extras: tuple, settings: tuple, selection: tuple,
                       return_mask: bool = False):
-    """(o, lse or None, far_mass or None), and the BlockMask with return_mask, which waits for the device. settings and
-    selection: plain tuples, as for attend()."""
-    plain = head_weight is None and gate is None and cu_seqlens_q is None and cu_seqlens_k is None
-    plan, o, lse, far_mass, workspace, request = _prepare(
-        q, k, v, None if plain else (head_weight, gate, cu_seqlens_q, cu_seqlens_k), settings, selection, (), return_mask)
+    """(o, lse or None, far_mass or None), and the BlockMask with return_mask, which waits for the device; arguments as
+    for attend()."""
+    plan = plan or _make_plan(q, k, v, extras, settings, selection, None, ())
+    o, lse, far_mass, workspace, request = _prepare(plan, q, k, v, extras, return_mask)
     options = plan.selection
-    if not plain:
-        options = SELECTION_HEAD.pack(SELECTION_BYTES, 0 if head_weight is None else head_weight.data_ptr(),
-                                      0 if gate is None else gate.data_ptr()) + options[SELECTION_HEAD.size:]
+    if extras:
+        options = SELECTION_HEAD.pack(SELECTION_BYTES, *map(_address, extras[:2])) + options[SELECTION_HEAD.size:]
     selected = ctypes.create_string_buffer(SELECTED.pack(SELECTED.size, *[0] * 17), SELECTED.size) if return_mask else None
     status = _library.attention(request, options, selected)
     if status:
@@ -109,19 +117,10 @@ def select_and_attend(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k, se
     return (o, lse, far_mass, _mask_in(workspace.memory, selected)) if return_mask else (o, lse, far_mass)
 
 
-def _prepare(q, k, v, extras, settings, selection, mask, own_workspace=False):
-    """What a call needs: its plan, o, lse and far_mass or None, the workspace and the request. extras: the sink, or head
-    weights and gate, then both cu_seqlens; None: none of them."""
-    dtype = q.dtype
-    layout = (q.shape, k.shape, v.shape, q.stride(), k.stride(), v.stride(), dtype, dtype is k.dtype is v.dtype, q.device,
-              k.device, v.device)
-    options = settings, selection, mask and mask[1], extras and _layouts(extras)
-    plan = _latest.get(options)
-    if plan is None or plan.layout != layout:
-        plan = _latest[options] = _plans.get((layout, options)) or _make_plan(q, k, v, extras, mask, layout, options)
+def _prepare(plan, q, k, v, extras, own_workspace=False):
+    """What a call needs: o, lse and far_mass or None, the workspace and the request."""
     device = plan.device
     stream = 0 if device == HOST else torch._C._cuda_getCurrentRawStream(device)
-
     workspace = _NO_WORKSPACE
     if plan.workspace:
         if plan.workspace > _KEPT_BYTES or stream or own_workspace:
@@ -133,16 +132,33 @@ def _prepare(q, k, v, extras, settings, selection, mask, own_workspace=False):
     far_mass = torch.empty(plan.rows, dtype=torch.float32, device=q.device) if plan.far_mass else None
     sink = cu_seqlens_q = cu_seqlens_k = 0
     if extras:
-        *per_head, cu_seqlens_q, cu_seqlens_k = (0 if extra is None else extra.data_ptr() for extra in extras)
-        sink = per_head[0] if selection is None else 0
+        sink, *_, cu_seqlens_q, cu_seqlens_k = map(_address, extras)
+        sink = 0 if plan.selection else sink
     head = _pack_head(REQUEST_BYTES, q.data_ptr(), k.data_ptr(), v.data_ptr(), o.data_ptr(),
                       0 if lse is None else lse.data_ptr(), 0 if far_mass is None else far_mass.data_ptr(), sink,
                       cu_seqlens_q, cu_seqlens_k, workspace.address, stream)
-    return plan, o, lse, far_mass, workspace, head + plan.request
+    return o, lse, far_mass, workspace, head + plan.request
 
 
-def _layouts(extras) -> tuple:
-    return tuple(extra if extra is None else (extra.shape, extra.dtype, extra.device, extra.stride()) for extra in extras)
+def _alike(*tensors) -> Callable[..., bool]:
+    """Tells whether others are like these tensors: in type, dispatch keys (device, modes), element type, sizes, strides,
+    requires_grad."""
+    if len({id(tensor) for tensor in tensors}) == len(tensors):
+        return TensorGuards(*tensors, dynamic_dims_sizes=None, dynamic_dims_strides=None).check
+    each = [_alike(tensor) for tensor in tensors]  # guards of several tensors refuse the same one twice
+    return lambda *others: all(alike(other) for alike, other in zip(each, others))
+
+
+def _given(extras: tuple) -> list:
+    return [extra for extra in extras if extra is not None]
+
+
+def _which(extras: tuple) -> tuple:
+    return tuple([extra is not None for extra in extras])
+
+
+def _address(tensor) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
 
 
 def _new_workspace(size: int, device: torch.device, home: int | None = None) -> Workspace:
@@ -181,12 +197,12 @@ def _check_extra(name, tensor, dtypes, count, device) -> None:
              list(tensor.shape), "one contiguous dimension of [heads_q], for cu_seqlens [sequences + 1]")
 
 
-def _make_plan(q, k, v, extras, mask, layout, options) -> Plan:
-    settings = Settings(*options[0])
-    selection = options[1] and Selection(*options[1])
+def _make_plan(q, k, v, extras, settings, selection, mask, layout) -> Plan:
+    options = (settings, selection, layout, extras and _which(extras))
+    settings, selection = Settings(*settings), selection and Selection(*selection)
     _check_tensors(q, k, v)
-    if mask:
-        _require(mask[1][-1] == q.device, "device of the mask", mask[1][-1], f"{q.device} as q")
+    if layout:
+        _require(layout[-1] == q.device, "device of the mask", layout[-1], f"{q.device} as q")
     *per_head, cu_seqlens_q, cu_seqlens_k = extras or [None] * 4
     batch, heads, rows_q, dim = q.shape
     rows_k = k.shape[2]
@@ -222,12 +238,14 @@ def _make_plan(q, k, v, extras, mask, layout, options) -> Plan:
             s.local_blocks or -1)
     head = REQUEST_HEAD.pack(REQUEST_BYTES, q.data_ptr(), k.data_ptr(), v.data_ptr(), o.data_ptr(), 0, 0, 0,
                              cu_seqlens_q.data_ptr() if packed else 0, cu_seqlens_k.data_ptr() if packed else 0, 0, 0)
-    workspace = _library.workspace_bytes(head + tail(0), mask[0] if mask else None, whole)
-    if len(_plans) >= _MOST_PLANS:
+    workspace = _library.workspace_bytes(head + tail(0), mask, whole)
+    plan = Plan(_alike(q, k, v), _alike(*_given(extras)), tail(workspace), whole, workspace, device, settings.return_lse,
+                settings.return_far_mass, q.shape[:3])
+    if q.requires_grad or k.requires_grad or v.requires_grad:
+        return plan  # not kept: found again where gradients are wanted, it would pass the operator by
+    if len(_plans) >= _MOST_OPTIONS:
         _plans.clear()
-        _latest.clear()
-    plan = _plans[layout, options] = Plan(layout, tail(workspace), whole, workspace, device, settings.return_lse,
-                                          settings.return_far_mass, q.shape[:3])
+    _plans[options] = [plan, *_plans.get(options, [])[:_MOST_PLANS - 1]]
     return plan
 
 

@@ -3,10 +3,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import typing
 
 import torch
 
 from ._library import MASK
+
+if typing.TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask as FlexBlockMask
+
+    import halftone_files
 
 CAUSAL, WINDOW, RAGGED, BITS = 1, 2, 4, 8  #: flags of kinds, HALFTONE_BLOCK_ in halftone.h
 
@@ -59,7 +65,12 @@ class BlockMask:
                 self.window_right]
 
     @functools.cached_property
-    def packed(self) -> tuple[bytes, tuple]:
+    def layout(self) -> tuple:
+        """What a call's plan depends on: the sizes and, last, the device."""
+        return (*self.sizes, self.device)
+
+    @functools.cached_property
+    def struct(self) -> bytes:
         """As pack() makes it."""
         return pack(self.row_ptr, self.col_idx, self.kind, self.bits_index, self.bits, self.sizes)
 
@@ -102,7 +113,7 @@ class BlockMask:
                    *blocks.shape, block_q, block_k)
 
     @classmethod
-    def from_flex(cls, mask) -> BlockMask:
+    def from_flex(cls, mask: FlexBlockMask) -> BlockMask:
         """From a BlockMask of torch.nn.attention.flex_attention: its full blocks as they are, its partial ones as bits
         from its mask_mod. Key blocks must be multiples of 64; CUDA kernels serve blocks of 128 x 64 and 128 x 128.
         Waits for the device."""
@@ -127,7 +138,7 @@ class BlockMask:
                    block_k)
 
     @classmethod
-    def from_file(cls, mask) -> BlockMask:
+    def from_file(cls, mask: halftone_files.Mask) -> BlockMask:
         """From a halftone_files.Mask (halftone.load, halftone_files.read_masks), in host memory."""
         return cls(torch.from_numpy(mask.row_ptr), torch.from_numpy(mask.col_idx), torch.from_numpy(mask.kind),
                    None if mask.bits_index is None else torch.from_numpy(mask.bits_index),
@@ -136,14 +147,13 @@ class BlockMask:
                    mask.window_right)
 
 
-def pack(row_ptr, col_idx, kind, bits_index, bits, sizes) -> tuple[bytes, tuple]:
-    """The struct halftone_block_mask, and what a plan depends on: the sizes and, last, the device."""
+def pack(row_ptr, col_idx, kind, bits_index, bits, sizes) -> bytes:
+    """The struct halftone_block_mask."""
     batch, heads, tiles, blocks, block_q, block_k, window_left, window_right = sizes
-    struct = MASK.pack(MASK.size, row_ptr.data_ptr(), col_idx.data_ptr() or row_ptr.data_ptr(),
-                       kind.data_ptr() or row_ptr.data_ptr(), 0 if bits_index is None else bits_index.data_ptr(),
-                       0 if bits is None else bits.data_ptr(), col_idx.numel(), 0 if bits is None else bits.shape[0],
-                       window_left, window_right, batch, heads, tiles, blocks, block_q, block_k)
-    return struct, (*sizes, row_ptr.device)
+    return MASK.pack(MASK.size, row_ptr.data_ptr(), col_idx.data_ptr() or row_ptr.data_ptr(),
+                     kind.data_ptr() or row_ptr.data_ptr(), 0 if bits_index is None else bits_index.data_ptr(),
+                     0 if bits is None else bits.data_ptr(), col_idx.numel(), 0 if bits is None else bits.shape[0],
+                     window_left, window_right, batch, heads, tiles, blocks, block_q, block_k)
 
 
 def _row_ptr(counts: torch.Tensor) -> torch.Tensor:

@@ -32,8 +32,9 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, head_weight: Op
               local_blocks: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     settings = (causal, scale, kernel, max_seqlen_q, max_seqlen_k, return_lse, return_far_mass)
     selection = (tolerance, density, landmarks, block_k, micro_block, representatives, sink_blocks, local_blocks)
-    return _all_tensors(*_call.select_and_attend(q, k, v, head_weight, gate, cu_seqlens_q, cu_seqlens_k, settings,
-                                                 selection))
+    extras = (head_weight, gate, cu_seqlens_q, cu_seqlens_k)
+    plan = _call.find_plan(q, k, v, extras, settings, selection, ())
+    return _all_tensors(*_call.select_and_attend(plan, q, k, v, extras, settings, selection))
 
 
 @attention.register_fake
@@ -51,10 +52,12 @@ def block_sparse_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, ro
                            max_seqlen_q: int, max_seqlen_k: int, return_lse: bool,
                            return_far_mass: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     settings = (causal, scale, kernel, max_seqlen_q, max_seqlen_k, return_lse, return_far_mass)
-    mask = ()
+    extras = (sink, cu_seqlens_q, cu_seqlens_k)
+    mask, layout = None, ()
     if row_ptr is not None:
-        mask = masks.pack(row_ptr, col_idx, kind, bits_index, bits, sizes)
-    return _all_tensors(*_call.attend(q, k, v, sink, cu_seqlens_q, cu_seqlens_k, settings, mask))
+        mask, layout = masks.pack(row_ptr, col_idx, kind, bits_index, bits, sizes), (*sizes, row_ptr.device)
+    plan = _call.find_plan(q, k, v, extras, settings, None, layout)
+    return _all_tensors(*_call.attend(plan, q, k, v, extras, settings, mask, layout))
 
 
 @block_sparse_attention.register_fake

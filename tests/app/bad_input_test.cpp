@@ -213,8 +213,8 @@ TEST_F(BadInput, ModelsAndDocuments) {
 TEST_F(BadInput, Evaluations) {
   io::write_tokens(path("tokens.h5"), {{"books/00", "books", "", 5, {1, 2, 3, 4, 5}}}, 0, test_provenance());
   const auto with = [&](std::vector<std::string> more) {
-    std::vector<std::string> arguments{"eval",   "--model",   HALFTONE_TINY_MODEL, "--length", "4",
-                                       "--out",  "new.h5",    "--density",         "0.5"};
+    std::vector<std::string> arguments{"eval",  "--model", HALFTONE_TINY_MODEL, "--length", "4",
+                                       "--out", "new.h5",  "--density",         "0.5"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   };
@@ -234,7 +234,11 @@ TEST_F(BadInput, Evaluations) {
   expect_refused(on_document({"--pattern", "local:window"}), kUsage, HasSubstr("got window, expected key=value"));
   expect_refused(on_document({"--pattern", "local:{window"}), kUsage, HasSubstr("JSON object"));
   expect_refused(on_document({"--pattern", "halftone:landmarks=true"}), kUsage, HasSubstr("--calibration"));
-  expect_refused(on_document({"--pattern", "halftone:landmarks=3"}), kUsage, HasSubstr("expected true or false"));
+  expect_refused(on_document({"--pattern", "halftone:landmarks=3"}), kUsage,
+                 HasSubstr("landmarks: got 3, expected true, false or all"));
+  expect_refused(on_document({"--pattern", "halftone:output_weights=3"}), kUsage, HasSubstr("expected true or false"));
+  expect_refused(on_document({"--pattern", "local:block_k=96"}), kUsage,
+                 HasSubstr("block_k: got 96, expected 64 or 128"));
   expect_refused(on_document({"--pattern", "local", "--attention-dtype", "int8"}), kFailure,
                  HasSubstr("dtype: got int8, expected float32, float16 or bfloat16"));
   expect_refused(on_document({"--pattern", "local", "--selection", "quick"}), kUsage,

@@ -299,26 +299,53 @@ TEST_F(Command, EvaluatesPatternsOnAModel) {
   io::write_tokens(path("tokens.h5"), {{"a/00", "a", "", 0, tokens}, {"b/00", "b", "", 0, tokens}}, 0,
                    test_provenance());
   io::write_tokens(path("tasks.h5"), {{"task", "", "", 0, tokens, {700, 900}}}, 0, test_provenance());
-  const std::string out = run_well({"eval",          "--model",     HALFTONE_TINY_MODEL,
-                                    "--tokens",      "tokens.h5",   "--documents",
-                                    "a/00",          "--tasks",     "tasks.h5",
-                                    "--calibration", "b/00",        "--length",
-                                    "1024",          "--pattern",   "halftone:landmarks=true,micro_block=8",
-                                    "--pattern",     "local",       "--density",
-                                    "0.6,1",         "--heads",     "--attention-dtype",
-                                    "bfloat16",      "--selection", "kokkos",
-                                    "--kernel",      "portable",    "--out",
+  const std::string out = run_well({"eval",
+                                    "--model",
+                                    HALFTONE_TINY_MODEL,
+                                    "--tokens",
+                                    "tokens.h5",
+                                    "--documents",
+                                    "a/00",
+                                    "--tasks",
+                                    "tasks.h5",
+                                    "--calibration",
+                                    "b/00",
+                                    "--length",
+                                    "1024",
+                                    "--pattern",
+                                    "halftone:landmarks=true,micro_block=8",
+                                    "--pattern",
+                                    "local",
+                                    "--pattern",
+                                    "halftone:landmarks=all,scope=row,block_k=128,local_blocks=1",
+                                    "--density",
+                                    "0.6,1",
+                                    "--heads",
+                                    "--attention-dtype",
+                                    "bfloat16",
+                                    "--selection",
+                                    "kokkos",
+                                    "--kernel",
+                                    "portable",
+                                    "--out",
                                     "eval.h5"});
   const io::EvalFile file = io::read_eval(path("eval.h5"));
   EXPECT_THAT(std::get<std::vector<std::string>>(file.summary.column("setting").values),
               ::testing::ElementsAre("halftone:landmarks=true,micro_block=8 60 %",
-                                     "halftone:landmarks=true,micro_block=8 100 %", "local 60 %", "local 100 %"));
+                                     "halftone:landmarks=true,micro_block=8 100 %", "local 60 %", "local 100 %",
+                                     "halftone:landmarks=all,scope=row,block_k=128,local_blocks=1 60 %",
+                                     "halftone:landmarks=all,scope=row,block_k=128,local_blocks=1 100 %"));
   for (const auto& label : std::get<std::vector<std::string>>(file.summary.column("setting").values))
     EXPECT_THAT(out, HasSubstr(label));
   const auto& increase = std::get<std::vector<double>>(file.summary.column("loss_increase").values);
   EXPECT_NEAR(increase[1], 0.0, 1e-5);
   EXPECT_NEAR(increase[3], 0.0, 1e-5);
   EXPECT_NE(increase[2], 0.0);
+  EXPECT_NEAR(increase[5], 0.0, 1e-5);
+  const auto far_mass = std::find_if(file.arrays.begin(), file.arrays.end(),
+                                     [](const io::NamedArray& array) { return array.name == "far_mass"; });
+  const std::size_t heads = far_mass->values.size() / (6 * 2);  // of six settings and two documents
+  for (std::size_t i = 8 * heads; i < 9 * heads; ++i) EXPECT_GT(far_mass->values[i], 0.0) << "a head without landmarks";
   for (const auto& [column, expected] : {std::pair{"attention_dtype", "bfloat16"},
                                          {"selection", "kokkos"},
                                          {"kernel", "portable"},

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "halftone/eval/quality/calibration.hpp"
 #include "halftone/eval/quality/token_quality.hpp"
 #include "halftone/kernels/attention.hpp"
@@ -61,6 +63,78 @@ TEST_F(Evaluation, EveryBlockIsDense) {
   EXPECT_EQ(at(file, "p_equivalence", 0), 0.0);
   for (const double error : array(file, "relative_error").values) EXPECT_LT(error, 1e-5);
   for (const double mass : array(file, "captured_mass").values) EXPECT_NEAR(mass, 1.0, 1e-4);
+  for (const double recall : array(file, "oracle_recall").values) EXPECT_EQ(recall, 1.0);
+  for (const double cosine : array(file, "cosine").values) EXPECT_NEAR(cosine, 1.0, 1e-6);
+  for (const double error : array(file, "lse_error").values) EXPECT_LT(error, 1e-5);
+  for (const double queries : array(file, "indicator_queries").values) EXPECT_EQ(queries, 0.0);
+  for (const double bias : array(file, "log_mass_bias").values) EXPECT_TRUE(std::isnan(bias)) << "no estimate";
+  EXPECT_NEAR(at(file, "perplexity", 0), std::exp(at(file, "loss_dense", 0)), 1e-3);
+}
+
+// With every head on landmarks, the numbers of the evaluation are those of the layers.
+TEST_F(Evaluation, HeadsAreMeasuredLayerByLayer) {
+  const std::vector<io::TokenDocument> documents{document("a", 0), document("b", 1)};
+  SparseSetting setting = this->setting("ours", "halftone", 0.5);
+  setting.parameters = {{"sink_blocks", 0}, {"local_blocks", 0}};
+  setting.calibration.gates.assign(2, std::vector<bool>(4, true));
+  eval::EvaluationOptions options;
+  options.measure_heads = true;
+  const io::EvalFile file = eval::evaluate(model, documents, {setting}, options);
+  std::array<double, 7> queries{}, error{};
+  for (std::size_t d = 0; d < 2; ++d) {
+    const std::span<const std::int32_t> seen(documents[d].tokens.data(), kLength);
+    std::size_t layer = 0;
+    std::vector<std::vector<double>> entropy;
+    model.forward(seen, [&](int l, const Tensor& q, const Tensor& k, const Tensor& v) {
+      entropy.push_back(eval::attention_entropy(q, k));
+      return eval::dense_attention(l, q, k, v);
+    });
+    const eval::SparseRun run = eval::run_sparse(model, seen, setting, {true, {}, {}});
+    for (const eval::LayerRecord& record : run.layers) {
+      for (std::size_t h = 0; h < 4; ++h) {
+        const std::size_t place = (d * 2 + layer) * 4 + h;
+        EXPECT_NEAR(array(file, "oracle_recall").values[place], record.quality.oracle_recall[h], 1e-6);
+        EXPECT_NEAR(array(file, "cosine").values[place], record.quality.cosine[h], 1e-6);
+        EXPECT_NEAR(array(file, "lse_error").values[place], record.quality.lse_error[h], 1e-6);
+        EXPECT_NEAR(array(file, "log_mass_bias").values[place], record.quality.log_mass[h].bias, 1e-6);
+        EXPECT_NEAR(array(file, "log_mass_rmse").values[place], record.quality.log_mass[h].rmse, 1e-6);
+        EXPECT_NEAR(array(file, "entropy_dense").values[place], entropy[layer][h], 1e-6);
+      }
+      for (std::size_t bin = 0; bin < 7; ++bin) {
+        queries[bin] += d == 1 ? record.quality.indicator.queries[bin] : 0.0;
+        error[bin] += d == 1 ? record.quality.indicator.error[bin] : 0.0;
+      }
+      ++layer;
+    }
+  }
+  double all = 0.0;
+  for (std::size_t bin = 0; bin < 7; ++bin) {
+    EXPECT_EQ(array(file, "indicator_queries").values[7 + bin], queries[bin]);
+    if (queries[bin] > 0.0)
+      EXPECT_NEAR(array(file, "indicator_error").values[7 + bin], error[bin] / queries[bin], 1e-12);
+    all += queries[bin];
+  }
+  EXPECT_GT(all, kLength);  // of two layers of four heads, those queries that see more than their own tile's blocks
+  EXPECT_EQ(array(file, "indicator_missed").axes.back(), "far_mass");
+}
+
+// The blocks of the mask are as long as asked, and the tolerance of every row meets the density by itself.
+TEST_F(Evaluation, BlockSizeAndScope) {
+  const io::TokenDocument one = document("a", 0);
+  SparseSetting wide = setting("wide", "halftone", 0.6), rows = setting("rows", "halftone", 0.6);
+  wide.block_k = 128;
+  wide.parameters = {{"sink_blocks", 0}, {"local_blocks", 0}};
+  rows.parameters = {{"sink_blocks", 0}, {"local_blocks", 0}, {"scope", "row"}};
+  const std::span<const std::int32_t> seen(one.tokens.data(), kLength);
+  for (const SparseSetting& setting : {wide, rows})
+    for (const eval::LayerRecord& layer : eval::run_sparse(model, seen, setting).layers)
+      for (const double density : layer.density) {
+        // Of a head's 36 blocks of 128 keys, or 72 of 64.
+        const double blocks = density * (setting.block_k == 128 ? 36 : 72);
+        EXPECT_NEAR(blocks, std::round(blocks), 1e-9);
+        if (setting.block_k == 64) EXPECT_NEAR(density, 0.6, 0.02) << "a head of its own";
+      }
+  EXPECT_EQ(eval::causal_geometry(Tensor("q", DType::float32, {1, 4, kLength, 8}), 128).blocks(), 8);
 }
 
 TEST_F(Evaluation, NumbersAreThoseOfTheParts) {
@@ -83,8 +157,13 @@ TEST_F(Evaluation, NumbersAreThoseOfTheParts) {
     EXPECT_LE(at(file, "loss_increase_low", s), mean + 1e-9);
     EXPECT_GE(at(file, "loss_increase_high", s), mean - 1e-9);
     double by_position = 0.0;
-    for (int b = 0; b < 8; ++b) by_position += array(file, "loss_increase_by_position").values[s * 24 + b] / 8;
+    double kl_by_position = 0.0;
+    for (int b = 0; b < 8; ++b) {
+      by_position += array(file, "loss_increase_by_position").values[s * 24 + b] / 8;
+      kl_by_position += array(file, "kl_by_position").values[s * 24 + b] / 8;
+    }
     EXPECT_NEAR(by_position, increase[0], 1e-6);  // of the first document
+    EXPECT_NEAR(kl_by_position, array(file, "kl").values[s * 3], 1e-6);
     EXPECT_NEAR(at(file, "density", s), 0.5, 0.05);
   }
   EXPECT_TRUE(std::isnan(at(file, "p_first", 0)));
@@ -142,12 +221,31 @@ TEST_F(Evaluation, AnswersAreCounted) {
   };
   const double first_right = says()[0] == asks.tokens[100];
   asks.tokens[500] = static_cast<std::int32_t>((says()[1] + 1) % model.sizes().vocab_size);  // wrong
-  asks.tokens[900] = says()[2];                                                             // right
+  asks.tokens[900] = says()[2];                                                              // right
   const io::EvalFile file = eval::evaluate(model, {asks}, {setting("all", "dense", 1.0)});
   EXPECT_NEAR(at(file, "accuracy_dense", 0), (first_right + 1.0) / 3.0, 1e-12);
   EXPECT_NEAR(at(file, "accuracy", 0), (first_right + 1.0) / 3.0, 1e-12);
   EXPECT_NEAR(at(file, "accuracy_worst", 0), (first_right + 1.0) / 3.0, 1e-12);
   EXPECT_TRUE(std::isnan(at(file, "loss_increase", 0)));
+}
+
+TEST_F(Evaluation, TheWorstTaskIsThatOfTheLowestMean) {
+  std::vector<io::TokenDocument> tasks{document("easy", 0), document("easy", 1), document("hard", 2)};
+  for (io::TokenDocument& task : tasks) task.answers = {500};
+  const auto says = [&](const io::TokenDocument& task) {
+    const std::vector<std::int64_t> rows{499};
+    return eval::predictions(model, model.forward({task.tokens.data(), kLength}), rows)[0];
+  };
+  const auto wrong = [&](const io::TokenDocument& task) {
+    return (says(task) + 1) % std::int32_t(model.sizes().vocab_size);
+  };
+  tasks[0].tokens[500] = says(tasks[0]);
+  tasks[1].tokens[500] = wrong(tasks[1]);
+  tasks[2].tokens[500] = says(tasks[2]);
+  const io::EvalFile file = eval::evaluate(model, tasks, {setting("all", "dense", 1.0)});
+  EXPECT_EQ(text(file, "worst_task", 0), "easy");
+  EXPECT_EQ(at(file, "accuracy_worst_task", 0), 0.5);
+  EXPECT_EQ(at(file, "accuracy", 0), 0.75);  // the mean of the tasks'
 }
 
 TEST_F(Evaluation, CalibrationMeetsTheDensityAndChoosesHeads) {
@@ -171,11 +269,19 @@ TEST_F(Evaluation, CalibrationMeetsTheDensityAndChoosesHeads) {
   SparseSetting calibrated = setting("", "halftone", 0.0);
   calibrated.calibration = {data.head_weights(), {}, calibration.tolerance};
   double density = 0.0;
-  for (const auto& tokens : documents)
-    density += eval::run_sparse(model, tokens, calibrated).density() / 2;
+  for (const auto& tokens : documents) density += eval::run_sparse(model, tokens, calibrated).density() / 2;
   EXPECT_NEAR(density, 0.6, 0.1);  // the sparse model's own activations differ from the dense ones
   const eval::CalibrationData rounded(model, documents, {}, {DType::bfloat16, "auto", "auto"});
   const double tolerance = rounded.calibrate(options, 0.6, rounded.head_weights()).tolerance;
+  options.scope = patterns::ToleranceScope::head;
+  EXPECT_TRUE(std::isnan(data.calibrate(options, 0.6, data.head_weights()).tolerance));
+  options = {};
+  options.sink_blocks = options.local_blocks = 0;
+  SparseSetting wide = setting("", "halftone", 0.0);
+  wide.parameters = {{"sink_blocks", 0}, {"local_blocks", 0}};
+  wide.block_k = 128;
+  wide.calibration = data.calibrate(options, 0.6, data.head_weights(), 128);
+  EXPECT_NEAR(eval::run_sparse(model, documents[0], wide).density(), 0.6, 0.1);
   EXPECT_NE(tolerance, calibration.tolerance);
   EXPECT_NEAR(tolerance, calibration.tolerance, 0.02 * calibration.tolerance);
   documents[1].pop_back();
@@ -231,30 +337,31 @@ TEST_F(Evaluation, SensitiveWeightsCountTheModelsDivergence) {
   for (int layer = 0; layer < 2; ++layer)
     for (int head = 0; head < 4; ++head) {
       double error = 0.0, size = 0.0;
-      const eval::Matrix changed = model.forward(documents[0], [&](int at, const Tensor& q, const Tensor& k, const Tensor& v) {
-        const Tensor whole = eval::dense_attention(at, q, k, v);
-        if (at != layer) return whole;
-        MaskGeometry geometry;
-        geometry.heads = 4;
-        geometry.seq_q = geometry.seq_k = q.shape[2];
-        const patterns::HalftoneLayer input{&q, &k, &v, 0.0f, {}, {}};
-        patterns::HalftoneOptions harsh = options;
-        harsh.density = 0.3;
-        const auto selected = patterns::select_halftone({&input, 1}, geometry, harsh);
-        AttentionOptions attention;
-        attention.mask = &selected.layers[0].mask;
-        const HostTensor sparse = to_host(block_sparse_attention(q, k, v, attention).o);
-        HostTensor mixed = to_host(whole);
-        auto* to = static_cast<float*>(mixed.data());
-        const auto* from = static_cast<const float*>(sparse.data());
-        const std::size_t each = mixed.size() / 4;
-        for (std::size_t i = head * each; i < (head + 1) * each; ++i) {
-          error += std::pow(double(from[i]) - to[i], 2);
-          size += std::pow(double(to[i]), 2);
-          to[i] = from[i];
-        }
-        return to_device(mixed);
-      });
+      const eval::Matrix changed =
+          model.forward(documents[0], [&](int at, const Tensor& q, const Tensor& k, const Tensor& v) {
+            const Tensor whole = eval::dense_attention(at, q, k, v);
+            if (at != layer) return whole;
+            MaskGeometry geometry;
+            geometry.heads = 4;
+            geometry.seq_q = geometry.seq_k = q.shape[2];
+            const patterns::HalftoneLayer input{&q, &k, &v, 0.0f, {}, {}};
+            patterns::HalftoneOptions harsh = options;
+            harsh.density = 0.3;
+            const auto selected = patterns::select_halftone({&input, 1}, geometry, harsh);
+            AttentionOptions attention;
+            attention.mask = &selected.layers[0].mask;
+            const HostTensor sparse = to_host(block_sparse_attention(q, k, v, attention).o);
+            HostTensor mixed = to_host(whole);
+            auto* to = static_cast<float*>(mixed.data());
+            const auto* from = static_cast<const float*>(sparse.data());
+            const std::size_t each = mixed.size() / 4;
+            for (std::size_t i = head * each; i < (head + 1) * each; ++i) {
+              error += std::pow(double(from[i]) - to[i], 2);
+              size += std::pow(double(to[i]), 2);
+              to[i] = from[i];
+            }
+            return to_device(mixed);
+          });
       const eval::TokenQuality quality = eval::compare_tokens(model, dense, changed, targets);
       double kl = 0.0;
       for (const float value : quality.kl) kl += value / static_cast<double>(quality.size());

@@ -208,7 +208,8 @@ NaiveScores naive_scores(const Problem& p) {
                 double mean = 0.0, spread = 0.0;
                 for (int i = first; i < last; ++i)
                   mean += p.element(p.host_k, b, h / (p.c.heads_q / p.c.heads_kv), i, j) / count;
-                for (int i = first; i < last; ++i) {
+                if (p.c.options.moments == 0) mean = p.element(p.host_k, b, h / (p.c.heads_q / p.c.heads_kv), first, j);
+                for (int i = first; i < last && p.c.options.moments == 2; ++i) {
                   const double d = p.element(p.host_k, b, h / (p.c.heads_q / p.c.heads_kv), i, j) - mean;
                   spread += d * d / count;
                 }

@@ -51,6 +51,9 @@ TEST(Rejections, Options) {
   for (const int reps : {0, -1, 3, 256})
     EXPECT_EQ(message([reps](Request& r) { r.options.representatives = reps; }),
               "representatives: got " + std::to_string(reps) + ", expected a divisor of block_q = 128");
+  for (const int moments : {-1, 3})
+    EXPECT_EQ(message([moments](Request& r) { r.options.moments = moments; }),
+              "moments: got " + std::to_string(moments) + ", expected 0, 1 or 2");
   EXPECT_EQ(message([](Request& r) { r.options.sink_blocks = -1; }), "sink_blocks: got -1, expected at least 0");
   EXPECT_EQ(message([](Request& r) { r.options.local_blocks = -2; }), "local_blocks: got -2, expected at least 0");
 }
@@ -69,6 +72,11 @@ TEST(Rejections, ToleranceAndDensity) {
                 r.options.density = d;
               }),
               std::string("density: got ") + text + ", expected more than 0 and at most 1");
+}
+
+TEST(Rejections, ATolerancePerPart) {
+  EXPECT_EQ(message([](Request& r) { r.options.scope = ToleranceScope::head; }),
+            "scope: got a part of the call beside a tolerance, expected the call, or a density");
 }
 
 TEST(Rejections, ADensityBelowTheNearField) {

@@ -49,6 +49,54 @@ TEST_P(Scores, AreTheSameEveryTime) {
 INSTANTIATE_TEST_SUITE_P(Halftone, Scores, ::testing::ValuesIn(testing::all_cases()),
                          [](const auto& info) { return info.param.name; });
 
+std::vector<Case> lower_moments() {
+  std::vector<Case> cases;
+  for (const int moments : {0, 1}) {
+    cases.push_back({.name = "moments_" + std::to_string(moments),
+                     .heads_q = 4,
+                     .heads_kv = 2,
+                     .len_q = {700},
+                     .len_k = {713},
+                     .options = {.moments = moments}});
+    cases.push_back(cases.back());
+    cases.back().name += "_sum";
+    cases.back().options.block_mass = BlockMass::sum;
+  }
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(LowerMoments, Scores, ::testing::ValuesIn(lower_moments()),
+                         [](const auto& info) { return info.param.name; });
+
+// The scores are the mean shares of the softmax over blocks of what halftone_log_mass returns.
+TEST(LogMass, IsWhatTheScoresAreMadeOf) {
+  const Problem p({.name = "log_mass",
+                   .heads_q = 4,
+                   .heads_kv = 2,
+                   .len_q = {700},
+                   .len_k = {713},
+                   .options = {.aggregation = Aggregation::mean}});
+  const int reps = p.c.options.representatives;
+  const std::vector<float> scores = testing::to_vector(halftone_scores(p.layer(), p.geometry, p.c.options));
+  const std::vector<float> mass = testing::to_vector(halftone_log_mass(p.layer(), p.geometry, p.c.options));
+  ASSERT_EQ(mass.size(), scores.size() * reps);
+  for (std::size_t row = 0; row < static_cast<std::size_t>(p.geometry.rows()); ++row) {
+    const int tile = static_cast<int>(row % p.tiles()), runs = (std::min(700 - tile * 128, 128) + 7) / 8;
+    std::vector<double> share(p.blocks(), 0.0);
+    for (int r = 0; r < reps; ++r) {
+      const float* logs = &mass[(row * reps + r) * p.blocks()];
+      double sum = 0.0;
+      for (int c = 0; c < p.blocks(); ++c) {
+        ASSERT_EQ(std::isnan(logs[c]), r >= runs || !p.visible(0, tile, c));
+        if (!std::isnan(logs[c])) sum += std::exp(double(logs[c]));
+      }
+      for (int c = 0; c < p.blocks(); ++c)
+        if (!std::isnan(logs[c])) share[c] += std::exp(double(logs[c])) / sum / runs;
+    }
+    for (int c = 0; c < p.blocks(); ++c) EXPECT_NEAR(scores[row * p.blocks() + c], share[c], 1e-5 * share[c]);
+  }
+}
+
 // Every key and every query by itself: the attention of a float64 softmax, block by block.
 TEST(Scores, WithoutEstimatesAreTheTrueShares) {
   const Problem p({.name = "oracle",

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "halftone/patterns/halftone/halftone.hpp"
 #include "problem.hpp"
@@ -240,6 +242,138 @@ TEST(Selection, IsTheSameEveryTime) {
     EXPECT_EQ(testing::to_vector(once.layers[l].mask.col_idx), testing::to_vector(again.layers[l].mask.col_idx));
     EXPECT_EQ(testing::to_vector(once.layers[l].mask.kind), testing::to_vector(again.layers[l].mask.kind));
   }
+}
+
+// Blocks kept by each layer, head and row, [layer][head][tile].
+std::vector<std::vector<std::vector<int>>> kept_counts(const Layers& layers, const HalftoneResult& result) {
+  const Problem& p = layers.first();
+  std::vector counts(layers.layers.size(), std::vector(p.c.heads_q, std::vector<int>(p.tiles())));
+  for (std::size_t l = 0; l < counts.size(); ++l) {
+    const std::vector<bool> kept = testing::kept_blocks(p, result.layers[l].mask);
+    for (int h = 0; h < p.c.heads_q; ++h)
+      for (int t = 0; t < p.tiles(); ++t)
+        for (int block = 0; block < p.blocks(); ++block) counts[l][h][t] += kept[p.at(0, h, t, block)];
+  }
+  return counts;
+}
+
+TEST(Scope, GivesEveryPartItsOwnDensity) {
+  const Layers layers(kLong, {{1.0f, 0.25f}, {3.0f, 0.5f}});
+  const int visible = 64 * 65;  // of a head: tile t sees 2 (t + 1) blocks
+  for (const ToleranceScope scope : {ToleranceScope::layer, ToleranceScope::head, ToleranceScope::row}) {
+    HalftoneOptions options{.sink_blocks = 0, .local_blocks = 0, .density = 0.2, .scope = scope};
+    const HalftoneResult result = layers.select(options);
+    EXPECT_TRUE(std::isnan(result.tolerance));
+    EXPECT_NEAR(result.density, 0.2, 5e-3);  // rows round down, several at once
+    EXPECT_LE(result.density, 0.2);
+    for (const auto& layer : kept_counts(layers, result)) {
+      int of_layer = 0;
+      for (const std::vector<int>& head : layer) {
+        int of_head = 0;
+        for (int t = 0; t < 64; ++t) {
+          of_head += head[t];
+          // The diagonal takes two blocks; rows round down, which the common share makes up for.
+          if (scope == ToleranceScope::row) {
+            EXPECT_LE(head[t], std::max(2.0, 0.22 * 2 * (t + 1)));
+            EXPECT_GE(head[t], std::max(2, static_cast<int>(0.2 * 2 * (t + 1))));
+          }
+        }
+        if (scope == ToleranceScope::head) EXPECT_EQ(of_head, static_cast<int>(0.2 * visible));
+        of_layer += of_head;
+      }
+      if (scope == ToleranceScope::layer) EXPECT_EQ(of_layer, static_cast<int>(0.2 * 2 * visible));
+    }
+  }
+}
+
+TEST(Scope, KeepsTheBestOfEveryPart) {
+  const Layers layers(kLong, {{1.0f, 0.25f}, {3.0f, 0.5f}});
+  for (const ToleranceScope scope : {ToleranceScope::layer, ToleranceScope::head, ToleranceScope::row}) {
+    const HalftoneOptions options{.density = 0.1, .scope = scope};
+    const HalftoneResult result = layers.select(options);
+    for (std::size_t l = 0; l < 2; ++l) {
+      const auto kept = testing::kept_blocks(layers.first(), result.layers[l].mask);
+      const auto scores = testing::to_vector(halftone_scores(layers.layers[l], layers.first().geometry, options));
+      std::map<int, std::pair<float, float>> bounds;  // of a part: the least kept, the largest left out
+      for (int h = 0; h < 2; ++h)
+        for (int t = 0; t < 64; ++t)
+          for (int block = 0; block < 2 * (t + 1); ++block) {
+            if (layers.first().forced(0, t, block)) continue;
+            const int part = scope == ToleranceScope::layer ? 0 : scope == ToleranceScope::head ? h : h * 64 + t;
+            auto& [least, most] = bounds.try_emplace(part, kInfinity, 0.0f).first->second;
+            const std::size_t at = layers.first().at(0, h, t, block);
+            const float priority = scores[at] * layers.layers[l].head_weight[h];
+            if (kept[at])
+              least = std::min(least, priority);
+            else
+              most = std::max(most, priority);
+          }
+      for (const auto& [part, bound] : bounds) EXPECT_GT(bound.first, bound.second) << "part " << part;
+    }
+  }
+}
+
+TEST(Scope, CountsEverySequenceOfAPackedBatch) {
+  const Case c{.name = "packed",
+               .heads_q = 4,
+               .heads_kv = 2,
+               .len_q = {2000, 1, 3000},
+               .len_k = {2000, 1, 3000},
+               .packed = true};
+  const Problem p(c);
+  const HalftoneLayer layer = p.layer();
+  for (const ToleranceScope scope : {ToleranceScope::head, ToleranceScope::row}) {
+    const HalftoneResult result = select_halftone({&layer, 1}, p.geometry, {.density = 0.6, .scope = scope});
+    const std::vector<bool> kept = testing::kept_blocks(p, result.layers[0].mask);
+    EXPECT_LE(result.density, 0.6);
+    EXPECT_GT(result.density, 0.57);
+    for (int h = 0; h < 4 && scope == ToleranceScope::head; ++h) {
+      std::int64_t count = 0;
+      for (int b = 0; b < p.batch(); ++b)
+        for (int t = 0; t < p.tiles(); ++t)
+          for (int block = 0; block < p.blocks(); ++block) count += kept[p.at(b, h, t, block)];
+      EXPECT_EQ(count, p.visible_blocks() / 4 * 6 / 10);
+    }
+  }
+}
+
+TEST(Control, PermutedScoresKeepAsManyBlocksOfARowButOthers) {
+  const Layers layers(kLong, {{1.0f, 0.25f}, {3.0f, 0.5f}});
+  HalftoneOptions options{.density = 0.2};
+  const HalftoneResult plain = layers.select(options);
+  options.control = Control::permuted_scores;
+  options.seed = 5;
+  const HalftoneResult permuted = layers.select(options), again = layers.select(options);
+  EXPECT_EQ(permuted.tolerance, plain.tolerance);
+  EXPECT_EQ(kept_counts(layers, permuted), kept_counts(layers, plain));
+  for (std::size_t l = 0; l < 2; ++l) {
+    const auto columns = [&](const HalftoneResult& result) {
+      return testing::to_vector(result.layers[l].mask.col_idx);
+    };
+    EXPECT_NE(columns(permuted), columns(plain));
+    EXPECT_EQ(columns(permuted), columns(again));
+    const std::vector<bool> kept = testing::kept_blocks(layers.first(), permuted.layers[l].mask);
+    for (int t = 0; t < 64; ++t)
+      for (int block = 0; block < 2 * (t + 1); ++block)
+        if (layers.first().forced(0, t, block)) EXPECT_TRUE(kept[layers.first().at(0, 1, t, block)]);
+  }
+  options.seed = 6;
+  EXPECT_NE(testing::to_vector(layers.select(options).layers[0].mask.col_idx),
+            testing::to_vector(permuted.layers[0].mask.col_idx));
+}
+
+TEST(Control, RandomScoresKeepBlocksOfEveryDistanceAlike) {
+  const Layers layers(kLong, {{}});
+  const HalftoneResult result = layers.select(
+      {.sink_blocks = 0, .local_blocks = 0, .density = 0.3, .control = Control::random_scores, .seed = 7});
+  EXPECT_NEAR(result.density, 0.3, 1e-3);
+  const std::vector<bool> kept = testing::kept_blocks(layers.first(), result.layers[0].mask);
+  std::array<double, 4> share{};  // of the quarters of the last tile's past
+  for (int h = 0; h < 2; ++h)
+    for (int t = 48; t < 64; ++t)
+      for (int block = 0; block < 96; ++block) share[block / 24] += kept[layers.first().at(0, h, t, block)] / 768.0;
+  // The diagonal has 128 of each head's 4,160 blocks; 3.6 standard deviations.
+  for (const double s : share) EXPECT_NEAR(s, (0.3 * 4160 - 128) / (4160 - 128), 0.06);
 }
 
 // One query run (8 queries of tile 50) that looks for one key of block 20, in a sequence of 8,192.

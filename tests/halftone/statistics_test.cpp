@@ -18,7 +18,7 @@ using testing::Problem;
 // variance's error beside that.
 void expect_statistics(const Problem& p, double relative) {
   const int micro_block = p.c.options.micro_block;
-  const KeyStatistics s = key_statistics(p.k, p.geometry, micro_block);
+  const KeyStatistics s = key_statistics(p.k, p.geometry, {.micro_block = micro_block});
   const std::vector<float> moments = testing::to_vector(s.moments), log_count = testing::to_vector(s.log_count);
   ASSERT_EQ(s.micro, p.c.block_k / micro_block);
   ASSERT_GE(s.panels * kPanel, p.blocks());
@@ -85,13 +85,49 @@ TEST(KeyStatistics, OfEqualKeysHaveNoVariance) {
   HostTensor k("k", DType::float32, random.host_k.shape);
   std::fill_n(static_cast<float*>(k.data()), k.size(), 0.1f);
   const Problem p(c, random.host_q, k, random.host_v);
-  const KeyStatistics s = key_statistics(p.k, p.geometry, 16);
+  const KeyStatistics s = key_statistics(p.k, p.geometry, {.micro_block = 16});
   const std::vector<float> moments = testing::to_vector(s.moments);
   for (int m = 0; m < 4; ++m) {
     for (int j = 0; j < c.dim; ++j)
       EXPECT_EQ(moments[s.moments_at(0, 0, 0, m) + j * kPanel], 0.10009765625f);  // the bfloat16 next to 0.1
     for (int group = 0; group < kVarianceGroups; ++group)
       EXPECT_EQ(moments[s.moments_at(0, 0, 0, m) + (c.dim + group) * kPanel], 0.0f);
+  }
+}
+
+// Means stay; of the two heads' 43 whole micro-blocks the variances change places, each with its groups together.
+TEST(Statistics, ShuffledVariances) {
+  const Problem p({.name = "shuffled", .heads_q = 2, .heads_kv = 2, .len_q = {700}, .len_k = {700}});
+  patterns::HalftoneOptions options;
+  const KeyStatistics plain = key_statistics(p.k, p.geometry, options);
+  options.control = patterns::Control::shuffled_variances;
+  options.seed = 3;
+  const KeyStatistics shuffled = key_statistics(p.k, p.geometry, options),
+                      again = key_statistics(p.k, p.geometry, options);
+  const std::vector<float> before = testing::to_vector(plain.moments), after = testing::to_vector(shuffled.moments);
+  EXPECT_EQ(after, testing::to_vector(again.moments));
+  EXPECT_NE(after, testing::to_vector(key_statistics(p.k, p.geometry, options, 1).moments));
+  for (int h = 0; h < 2; ++h) {
+    std::vector<std::vector<float>> old_variances, new_variances;
+    int moved = 0;
+    for (int place = 0; place < 44; ++place) {
+      const int block = place / 4;
+      const std::int64_t at = plain.moments_at(0, h, block / kPanel, place % 4) + block % kPanel;
+      std::vector<float> old_groups, new_groups;
+      for (int j = 0; j < p.c.dim; ++j) ASSERT_EQ(before[at + j * kPanel], after[at + j * kPanel]);
+      for (int g = 0; g < testing::kNaiveGroups; ++g) {
+        old_groups.push_back(before[at + (p.c.dim + g) * kPanel]);
+        new_groups.push_back(after[at + (p.c.dim + g) * kPanel]);
+      }
+      if (place == 43) EXPECT_EQ(old_groups, new_groups) << "the ragged micro-block";
+      moved += old_groups != new_groups;
+      old_variances.push_back(old_groups);
+      new_variances.push_back(new_groups);
+    }
+    EXPECT_GT(moved, 30);
+    std::sort(old_variances.begin(), old_variances.end());
+    std::sort(new_variances.begin(), new_variances.end());
+    EXPECT_EQ(old_variances, new_variances);
   }
 }
 

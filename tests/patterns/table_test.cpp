@@ -148,6 +148,18 @@ TEST(HalftoneEntry, IsTheHalftonePatternOfOneLayer) {
                            {"sink_blocks", 2}, {"local_blocks", 0},     {"tolerance", 0.05}};
   expect_equal(to_host(patterns::make_mask("halftone", request, parameters)),
                to_host(patterns::select_halftone({&layer, 1}, test.geometry, options).layers[0].mask));
+
+  options = {};
+  options.density = request.density = 0.4;
+  options.moments = 1;
+  options.block_mass = patterns::BlockMass::sum;
+  options.scope = patterns::ToleranceScope::row;
+  options.control = patterns::Control::permuted_scores;
+  options.seed = request.seed = 11;
+  expect_equal(to_host(patterns::make_mask(
+                   "halftone", request,
+                   {{"moments", 1}, {"block_mass", "sum"}, {"scope", "row"}, {"control", "permuted_scores"}})),
+               to_host(patterns::select_halftone({&layer, 1}, test.geometry, options).layers[0].mask));
 }
 
 }  // namespace

@@ -2,12 +2,16 @@
 """bench/compare_pytorch.py without a GPU: its masks, its counts, its exact outputs, its files and its refusals.
 
 HALFTONE_LIBRARY names the library. usage: compare_test.py [arguments of unittest]"""
+import collections
+import inspect
 import json
 import pathlib
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
+from unittest import mock
 
 import torch
 
@@ -16,7 +20,9 @@ from torch_cases import causal_pairs, main, plain_attention
 
 PROGRAM = pathlib.Path(__file__).resolve().parents[2] / "bench" / "compare_pytorch.py"
 sys.path.insert(0, str(PROGRAM.parent / "pytorch"))
-from contestants import halftone_mask, halftone_own  # noqa: E402
+import contestants  # noqa: E402
+import measure  # noqa: E402
+import report  # noqa: E402
 from problem import Mask, Problem, Shape  # noqa: E402
 
 
@@ -55,10 +61,109 @@ class Compare(unittest.TestCase):
             o, _ = plain_attention(problem.q, problem.k, problem.v, pairs)
             exact = problem.exact_tiles(mask.blocks)
             torch.testing.assert_close(exact, problem.tiles_of(o), rtol=1e-4, atol=1e-5)
-            torch.testing.assert_close(problem.tiles_of(halftone_mask(problem, mask)()), exact, rtol=1e-4, atol=1e-5)
-            o, chosen = halftone_own(problem, 0.6)(return_mask=True)
-            torch.testing.assert_close(problem.exact_tiles(chosen.dense(), chosen.block_k), problem.tiles_of(o),
-                                       rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(problem.tiles_of(contestants.halftone_mask(problem, mask)()), exact, rtol=1e-4, atol=1e-5)
+            kept = []
+            for setting in contestants.OWN.values():
+                o, chosen = contestants.halftone_own(problem, 0.6, setting)(return_mask=True)
+                kept.append(chosen.dense())
+                torch.testing.assert_close(problem.exact_tiles(kept[-1], chosen.block_k), problem.tiles_of(o), rtol=1e-4,
+                                           atol=1e-5)
+            self.assertFalse(torch.equal(*kept), "the settings make no difference")
+
+    def test_flashinfers_wrapper(self):
+        """What the wrapper is told, carried out as its documentation says: the tile's queries against the listed blocks'
+        keys, with a causal rule that ends at the last of them."""
+        class Wrapper:
+            def __init__(self, workspace):
+                pass
+
+            def plan(self, starts, blocks, rows, keys, block_q, block_k, heads_q, heads_kv, dim, **options):
+                test.assertEqual((rows, keys, block_q, block_k, heads_q, heads_kv), (6144, 6144, 128, 128, 1, 1))
+                self.starts, self.blocks, self.causal = starts, blocks, options["causal"]
+
+            def run(self, q, k, v):
+                o = torch.empty_like(q)
+                for tile, (begin, end) in enumerate(zip(self.starts[:-1], self.starts[1:])):
+                    listed = (self.blocks[begin:end, None] * 128 + torch.arange(128)).flatten()
+                    rows = slice(tile * 128, tile * 128 + 128)
+                    pairs = causal_pairs(128, len(listed), "cpu") if self.causal else None
+                    o[rows, 0] = plain_attention(q[None, None, rows, 0], k[None, None, listed, 0], v[None, None, listed, 0],
+                                                 pairs)[0]
+                return o
+
+        test = self
+        with mock.patch.dict(sys.modules, flashinfer=types.SimpleNamespace(BlockSparseAttentionWrapper=Wrapper)):
+            for causal in (False, True):
+                problem = Problem(Shape(1024, 64, causal, 2, 3), "cpu", torch.float32)
+                mask = Mask(problem.shape, 0.5, "cpu")
+                o = contestants.flashinfer(problem, mask)()
+                torch.testing.assert_close(o, contestants.halftone_mask(problem, mask)(), rtol=1e-4, atol=1e-5)
+
+    def test_flash_attention_4s_lists(self):
+        """What its call is told, carried out: masked blocks by the causal rule, full ones whole."""
+        tensors = collections.namedtuple("BlockSparseTensorsTorch", ["mask_block_cnt", "mask_block_idx", "full_block_cnt",
+                                                                     "full_block_idx", "block_size"])
+
+        def attend(q, k, v, causal, block_sparse_tensors):
+            counts, lists, full_counts, full_lists, block_size = block_sparse_tensors
+            self.assertEqual(block_size, (128, 128))
+            _, heads, tiles, blocks = lists.shape
+
+            def listed(counts, lists):
+                place = torch.arange(blocks)
+                chosen = torch.zeros(1, heads, tiles, blocks + 1, dtype=torch.bool)
+                chosen.scatter_(3, torch.where(place < counts.unsqueeze(-1), lists, blocks).long(), True)
+                return chosen[..., :blocks].repeat_interleave(128, 2).repeat_interleave(128, 3)
+
+            pairs, full = listed(counts, lists), listed(full_counts, full_lists)
+            self.assertFalse((pairs & full).any())
+            if causal:
+                pairs &= causal_pairs(1024, 1024, "cpu")
+            o, _ = plain_attention(*(tensor.transpose(1, 2) for tensor in (q, k, v)), pairs | full)
+            return o.transpose(1, 2), None
+
+        cute = types.SimpleNamespace(flash_attn_func=attend)
+        modules = {"flash_attn": types.SimpleNamespace(cute=cute), "flash_attn.cute": cute,
+                   "flash_attn.cute.block_sparsity": types.SimpleNamespace(BlockSparseTensorsTorch=tensors)}
+        with mock.patch.dict(sys.modules, modules):
+            for causal in (False, True):
+                problem = Problem(Shape(1024, 64, causal, 2, 3), "cpu", torch.float32)
+                mask = Mask(problem.shape, 0.5, "cpu")
+                o = contestants.flash_attention_4(problem, mask)()
+                torch.testing.assert_close(o.float(), contestants.halftone_mask(problem, mask)(), rtol=1e-4, atol=1e-5)
+
+    def test_defaults_are_the_first_setting(self):
+        defaults = inspect.signature(halftone.attention).parameters
+        for option, value in contestants.OWN["halftone, selecting"].items():
+            self.assertEqual(defaults[option].default, value)
+
+    def test_fewer_samples_of_long_calls(self):
+        self.assertEqual([measure.samples_within(0.3, one, 20) for one in (1e-4, 0.03, 1.0)], [20, 10, 3])
+        self.assertEqual(measure.samples_within(0.3, 1e-4, 2), 2)
+
+    def test_speedups_are_of_the_same_shape(self):
+        def row(method, seq, seconds, **values):
+            return {"method": method, "dtype": "bfloat16", "seq": seq, "batch": 1, "heads": 2, "dim": 64, "causal": 1,
+                    "density_wanted": 1.0, "status": "ok", "seconds_median": seconds} | values
+
+        rows = [row("A", 128, 4.0), row("B", 128, 2.0), row("A", 256, 8.0), row("ours", 128, 1.0), row("ours", 256, 1.0),
+                row("ours", 512, 1.0), row("A", 128, 1.0, status="out of memory")]
+        report.add_speedups(rows, ["A", "B"])
+        self.assertEqual([row.get("speedup") for row in rows], [0.5, 1.0, 1.0, 2.0, 8.0, None, None])
+
+    def test_resumes(self):
+        def run_of(device):
+            return report.new_run("again", device, {"torch": "2"})
+
+        rows = [{"method": "A", "status": "ok"}, {"method": "B", "status": "out of memory"}]
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "c.json"
+            report.write_json(path, run_of("card") | {"command": "first", "rows": rows})
+            run = run_of("card")
+            report.take_rows(run, path)
+            self.assertEqual((run["rows"], run["command"]), (rows[:1], "first; again"))
+            with self.assertRaisesRegex(SystemExit, "c.json: device: got card, expected other card, as here"):
+                report.take_rows(run_of("other card"), path)
 
     def test_files(self):
         row = {"method": "halftone", "dtype": "bfloat16", "seq": 4096, "batch": 4, "heads": 16, "dim": 128, "causal": 1}

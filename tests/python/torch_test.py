@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import threading
 import unittest
+import weakref
 from unittest import mock
 
 import torch
@@ -173,6 +174,18 @@ class Halftone(TorchCase):
             wide = halftone.attention(q, k, v, density=1.0, block_k=128, return_mask=True)[-1]
             self.assertEqual((wide.block_k, wide.blocks), (128, 12))
 
+    def test_defaults_are_the_librarys(self):
+        for device in DEVICES:
+            q, k, v = inputs(device, torch.bfloat16, seq_q=1500)
+
+            def chosen(**options):
+                return halftone.attention(q, k, v, density=0.4, return_mask=True, **options)[-1].dense()
+
+            default = chosen()
+            self.assertTrue(torch.equal(chosen(block_k=0, micro_block=0, representatives=0), default))
+            self.assertFalse(torch.equal(chosen(micro_block=16), default))
+            self.assertFalse(torch.equal(chosen(representatives=8), default))
+
     def test_landmarks(self):
         for device in DEVICES:
             q, k, v = inputs(device, torch.bfloat16, seq_q=1500)
@@ -265,6 +278,22 @@ class Workspaces(TorchCase):
 
 
 class Plans(TorchCase):
+    def test_calls_alike_share_a_plan(self):
+        with mock.patch.dict(_call._plans, clear=True):
+            for seed in range(3):
+                q, k, v = inputs("cpu", torch.float16, seed=seed)
+                halftone.block_sparse_attention(q, k, v)
+            options, = _call._plans
+            plan, = _call._plans[options]
+            halftone.block_sparse_attention(q, k, k)  # one tensor twice
+            halftone.block_sparse_attention(q, k, k)
+            self.assertEqual(len(_call._plans[options]), 2)
+            halftone.block_sparse_attention(q, k, v, sink=torch.zeros(4))
+            self.assertEqual(len(_call._plans), 2)
+            freed = weakref.ref(q)
+            del q
+            self.assertIsNone(freed(), "a plan holds tensors")
+
     def test_alternating_layouts(self):
         """The latest plan of the same options does not serve tensors that differ in shape, strides or type."""
         for device in DEVICES:
@@ -276,6 +305,19 @@ class Plans(TorchCase):
                     self.assert_attends(halftone.block_sparse_attention(*tensors), *tensors, None)
             with self.assertRaises(ValueError):
                 halftone.block_sparse_attention(q, k, v.bfloat16())
+
+    def test_extras_of_other_kinds(self):
+        """Nor does it one whose extras differ."""
+        q, k, v = inputs("cpu", torch.float16, batch=1)
+        for starts in ([0, 300], [0, 100, 300], [0, 300]):
+            packed = torch.tensor(starts, dtype=torch.int32)
+            o = halftone.block_sparse_attention(q, k, v, cu_seqlens_q=packed, cu_seqlens_k=packed)
+            pairs = torch.zeros(300, 300, dtype=torch.bool)
+            for begin, end in zip(starts[:-1], starts[1:]):
+                pairs[begin:end, begin:end] = True
+            self.assert_attends(o, q, k, v, pairs)
+        with self.assertRaises(ValueError):
+            halftone.block_sparse_attention(q, k, v, cu_seqlens_q=packed, cu_seqlens_k=packed.long())
 
 
 class Operators(TorchCase):
@@ -329,6 +371,7 @@ class Operators(TorchCase):
                 return func(*args, **(kwargs or {}))
 
         q, k, v = inputs("cpu", torch.float32)
+        halftone.attention(q, k, v, density=1.0)  # has left its plan
         with Seen():
             halftone.attention(q, k, v, density=1.0)
         self.assertIn("halftone::attention", Seen.names)
@@ -336,6 +379,8 @@ class Operators(TorchCase):
     def test_gradients_are_refused(self):
         q, k, v = inputs("cpu", torch.float32)
         q.requires_grad_()
+        with torch.no_grad():
+            halftone.attention(q, k, v, density=1.0)  # leaves nothing that the next call could take for its own
         o = halftone.attention(q, k, v, density=1.0)
         self.assertTrue(o.requires_grad)
         with self.assertRaises(RuntimeError):

@@ -66,6 +66,36 @@ class Training(unittest.TestCase):
             torch.testing.assert_close(second.model.state_dict()[name], values, rtol=1e-5, atol=1e-6)
             self.assertGreater((values - before[name]).abs().max().item(), 1e-4, name)
 
+    def test_a_plan_by_time_ends_when_the_time_is_over(self):
+        settings = dataclasses.replace(SETTINGS, finish_minutes=1.0)
+        run = self.make_run("time", settings)
+        run.seconds = lambda: 6.0 * run.step  # a step takes six seconds, the plan ten steps
+        contexts, rates, one_step = [], [], run.one_step
+
+        def spy(tokens, weights, at_once):
+            loss = one_step(tokens, weights, at_once)
+            contexts.append(weights.shape[1])
+            rates.append(run.optimizer.param_groups[0]["lr"])
+            return loss
+
+        run.one_step = spy
+        self.assertTrue(run.train(minutes=10))
+        # Half of the time each; a batch is made, and its context chosen, while the one before is computed.
+        self.assertEqual(contexts, [64] * 6 + [128] * 5)
+        self.assertAlmostEqual(rates[5], learning_rate(settings, 0.5))
+        self.assertAlmostEqual(rates[-1], 0.1 * settings.learning_rate)
+        again = self.make_run("time", settings)
+        self.assertGreaterEqual(again.seconds(), 60.0)
+        self.assertTrue(again.train(minutes=10))
+        self.assertEqual(again.step, run.step, "a plan that is done takes no further step")
+
+    def test_a_loss_that_is_no_number_is_an_error(self):
+        run = self.make_run("run")
+        run.one_step = lambda *_: torch.tensor(float("nan"))
+        with self.assertRaisesRegex(ValueError, "step 8: the loss is nan"):
+            run.train(minutes=10)
+        self.assertFalse((self.folder / "run/checkpoint.pt").exists())
+
     def test_other_options_do_not_go_on(self):
         self.make_run("run").train(minutes=0)
         with self.assertRaisesRegex(ValueError, "learning_rate: the run was begun with 0.002, got 0.1"):
@@ -77,7 +107,7 @@ class Training(unittest.TestCase):
             run = self.make_run("parts")
             run.optimizer.step = lambda: None
             run.optimizer.zero_grad = lambda **_: None
-            tokens, weights = run.batch(5)
+            tokens, weights = run.batch(5, *run.stage(5))
             self.assertEqual(tokens.shape, (4, 129))
             loss = run.one_step(tokens, weights, at_once).item()
             gradients.append((loss, run.model.model.layers[0].self_attn.k_proj.weight.grad))
