@@ -14,12 +14,13 @@ from .evaluations import Evaluations
 from .record import record
 from halftone_files import open_file
 
+WEIGHTS = ("weights-10.h5", "weights.h5", "h200-weights.h5")  #: of the steps, the newest kind first; an earlier run's
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def head_weights(evaluations, results):
-    """[layers, heads] that the evaluation used: the step "weights", else the file that an earlier run left."""
-    for name in ("weights.h5", "h200-weights.h5"):
+    """[layers, heads] of the evaluation at 10 %."""
+    for name in WEIGHTS:
         if (results / "eval" / name).exists():
             with open_file(results / "eval" / name, "calibration") as file:
                 return file["calibration/head_weight"][()]

@@ -7,6 +7,7 @@ from . import speed, style
 METHODS = {  # of bench/compare_pytorch.py
     "halftone": ("Halftone, given mask", style.OURS, "o"),
     "halftone, selecting": ("Halftone, selecting", style.YELLOW, "D"),
+    "halftone, selecting fast": ("Halftone, selecting fast", style.SKY, "P"),
     "FlashAttention-4": ("FlashAttention-4", style.GREEN, "^"),
     "FlashInfer": ("FlashInfer", style.PURPLE, "v"),
     "FlexAttention": ("FlexAttention", style.BLUE, "s"),

@@ -10,7 +10,7 @@ import pandas
 from halftone_files import open_file, read_eval
 
 MAIN = "halftone_lm"  #: the model that the evaluation is about; others are named by their file
-DEFAULTS = {"micro_block": 16, "representatives": 16}
+DEFAULTS = {"micro_block": 8, "representatives": 16}
 #: documents that were looked at while the pattern was designed: what was measured on them is no evidence
 DESIGN = {f"{scenario}/{number}" for scenario in ("books", "technical", "structured") for number in ("00", "01")}
 ORACLE = {"micro_block": 1, "representatives": 128, "block_mass": "sum"}
@@ -62,14 +62,18 @@ def _value(text):
         return text
 
 
+#: names of the steps of eval/run/evaluate: 16k-main-10, seed1-16k-main-10
+STEP = re.compile(r"([A-Za-z0-9_]+-)?\d+k-.*")
+
+
 class Evaluations:
-    """The eval files below a folder. Files named as the steps of eval/run/evaluate (which begin with a digit) come
-    before others, so that what a step has measured replaces earlier files of the same setting."""
+    """The eval files below a folder. Where a step of eval/run/evaluate has measured something, other files of the same
+    model, length and density do not count for it."""
 
     def __init__(self, folder, root):
         self.root = root
         self.files, self.runs = {}, []
-        for path in sorted(folder.rglob("*.h5"), key=lambda p: (not p.name[0].isdigit(), p.name)):
+        for path in sorted(folder.rglob("*.h5"), key=lambda p: p.name):
             with open_file(path) as file:
                 if file.attrs["kind"] != "eval" or path.stem.endswith("unfitted"):
                     continue
@@ -87,6 +91,13 @@ class Evaluations:
             pattern, parameters, density = parse_label(label)
             ours = index == 0 and pattern == "halftone"
             yield Run(path, index, model, length, density, pattern, parameters, ours, documents)
+
+    def at(self, density, length, model, measured):
+        """The runs of a density, length and model for which `measured` holds."""
+        found = [run for run in self.runs if (run.model, run.length) == (model, length) and
+                 abs(run.density - density) < 1e-9 and measured(run)]
+        steps = [run for run in found if STEP.fullmatch(run.path.stem)]
+        return steps or found
 
     def row(self, run):
         """The summary's row."""
@@ -110,10 +121,7 @@ class Evaluations:
         documents. Empty where our setting was not measured."""
         wanted = self.documents(model, length)
         found = {}
-        for run in self.runs:
-            here = (run.model, run.length, run.documents) == (model, length, wanted)
-            if not here or abs(run.density - density) > 1e-9 or not wanted:
-                continue
+        for run in self.at(density, length, model, lambda run: wanted and run.documents == wanted):
             name = "oracle" if run.oracle else run.pattern
             if run.ours or run.oracle or run.baseline:
                 found.setdefault(name, run)
@@ -152,10 +160,8 @@ class Evaluations:
             return []
         ours = DEFAULTS | base.parameters
         found = {"": ({}, base)}
-        for run in self.runs:
-            here = (run.model, run.length, run.documents) == (model, length, base.documents)
-            if not here or run.pattern != "halftone" or abs(run.density - density) > 1e-9:
-                continue
+        for run in self.at(density, length, model,
+                           lambda run: run.documents == base.documents and run.pattern == "halftone"):
             theirs = DEFAULTS | run.parameters
             changes = {key: theirs.get(key) for key in sorted(ours.keys() | theirs.keys())
                        if ours.get(key) != theirs.get(key)}
@@ -165,18 +171,16 @@ class Evaluations:
     def with_tasks(self, density, length=16384, model=MAIN):
         """{pattern: Run} of files with answers, ours among them; variants of ours left out."""
         found = {}
-        for run in self.runs:
-            here = (run.model, run.length) == (model, length) and abs(run.density - density) < 1e-9
-            if here and (run.ours or run.baseline) and not np.isnan(self.array(run, "accuracy")).all():
+        for run in self.at(density, length, model, lambda run: not np.isnan(self.array(run, "accuracy")).all()):
+            if run.ours or run.baseline:
                 found.setdefault(run.pattern, run)
         return found if "halftone" in found else {}
 
     def with_heads(self, density=0.1, length=16384, model=MAIN):
         """{pattern: Run} of files that say what every head keeps and loses (halftone eval --heads), ours among them."""
         found = {}
-        for run in self.runs:
-            here = (run.model, run.length) == (model, length) and abs(run.density - density) < 1e-9
-            if here and (run.ours or run.oracle or run.baseline) and not np.isnan(self.array(run, "captured_mass")).all():
+        for run in self.at(density, length, model, lambda run: not np.isnan(self.array(run, "captured_mass")).all()):
+            if run.ours or run.oracle or run.baseline:
                 found.setdefault("oracle" if run.oracle else run.pattern, run)
         return found if "halftone" in found else {}
 

@@ -219,6 +219,8 @@ def settings(numbers, evaluations):
                         f"loss over dense at 10 % of 16,384 tokens with {changes}")
             numbers.add(f"Equivalent{name}", evaluations.row(run).p_equivalence, p_text, evaluations.source(run),
                         f"equivalence to dense with {changes}")
+    numbers.has["Cheapest"] = "LossCheapest" in numbers
+    numbers.has["Fine"] = "LossFine" in numbers
     numbers.has["Ablations"] = all(f"Loss{name}" in numbers for name in ABLATIONS)
     numbers.has["Controls"] = "LossShuffled" in numbers and "LossPermuted" in numbers
     full = [run for run in evaluations.runs if (run.model, run.length, run.density) == (MAIN, LENGTH, 1.0) and run.ours]

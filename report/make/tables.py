@@ -146,7 +146,7 @@ def lengths(evaluations):
 #: settings that the text discusses, by what they change; the others are in the appendix
 DISCUSSED = [{"scope": "layer"}, {"scope": "head"}, {"scope": "row"}, {"moments": 1}, {"micro_block": 16},
              {"micro_block": 16, "representatives": 8}, {"representatives": 8}, {"representatives": 32},
-             {"output_weights": False}, {"landmarks": None}, {"landmarks": "all"}, {"block_k": 128, "local_blocks": 1},
+             {"output_weights": False}, {"landmarks": None}, {"landmarks": "all"}, {"block_k": 128},
              {"control": "shuffled_variances"}, {"control": "permuted_scores"},
              {"control": "random_scores", "output_weights": False}, ORACLE]
 
@@ -287,7 +287,8 @@ def pytorch(bench):
     p = bench.pytorch
     p = p[(p.dim == 128) & (p.causal == 1)]
     lengths_, wanted = sorted(set(p.seq)), sorted(set(p.density_wanted) - {1.0})
-    methods = [m for m in ("FlexAttention", "FlashInfer", "FlashAttention-4", "halftone", "halftone, selecting")
+    methods = [m for m in ("FlexAttention", "FlashInfer", "FlashAttention-4", "halftone", "halftone, selecting",
+                           "halftone, selecting fast")
                if m in set(p.method)]
     rows, rules = [], []
     for seq in lengths_:
@@ -296,7 +297,7 @@ def pytorch(bench):
             here = p[(p.seq == seq) & (p.density_wanted == density)].set_index("method").speedup
             rows.append([style.length_text(seq), percent(density, 1 if density < 0.03 else 0),
                          *(f"{here[m]:.2f}" if m in here.index else "--" for m in methods), f"{1 / density:.0f}"])
-    titles = {"halftone": "Halftone", "halftone, selecting": "selecting"}
+    titles = {"halftone": "Halftone", "halftone, selecting": "selecting", "halftone, selecting fast": "selecting fast"}
     return tabular("rr" + "r" * (len(methods) + 1), ["tokens", "kept", *(titles.get(m, m) for m in methods), "ideal"], rows,
                    rules[1:])
 
