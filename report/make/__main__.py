@@ -3,8 +3,8 @@
 usage: python3 -m make [--check] [OUT]
 
 OUT (build/report) gets the figures, tables and numbers that LaTeX includes; report/numbers.tsv, report/figures and the
-README's blocks are brought up to date. With --check nothing outside OUT is written: what would change is an error. It is also
-an error when the text claims something that the results contradict."""
+README's blocks are brought up to date. With --check nothing outside OUT is written: what would change is an error. It is
+also an error when the text claims something that the results contradict."""
 import pathlib
 import sys
 

@@ -27,10 +27,12 @@ class Benchmarks:
 
     def __init__(self, results, root):
         self.root, gpu = root, results / "gpu"
-        self.paths = {"kernel": newest(gpu, "table-*.h5"), "selection": newest(gpu, "selection-*.h5"),
-                      "pytorch": newest(gpu, "compare-*.h5"), "profile": newest(gpu, "profile-*.h5"),
-                      "versions": newest(gpu, "versions-*.h5"), "cpu": results / "cpu" / "attention.h5",
-                      "generate": results / "cpu" / "patterns.h5"}
+        self.paths = {
+            "kernel": newest(gpu, "table-*.h5"), "selection": newest(gpu, "selection-*.h5"),
+            "pytorch": newest(gpu, "compare-*.h5"), "profile": newest(gpu, "profile-*.h5"),
+            "versions": newest(gpu, "versions-*.h5"), "cpu": results / "cpu" / "attention.h5",
+            "generate": results / "cpu" / "patterns.h5"
+        }
         tables = {name: read_bench(path) for name, path in self.paths.items()}
         self.kernel, self.pytorch, self.profile = tables["kernel"], tables["pytorch"], tables["profile"]
         self.versions = tables["versions"]
@@ -57,7 +59,7 @@ class Benchmarks:
         return self.kernel["device"].iloc[0].split(",")[0].removeprefix("NVIDIA ")
 
     def problem(self, dim, causal, seq, heads=16, heads_kv=None, batch=None):
-        """Rows of the kernel's table for one problem; `batch`: by default 16,384 tokens in all, one sequence at least."""
+        """Rows of the kernel's table for one problem; by default 16,384 tokens in all, at least one sequence."""
         t = self.kernel
         here = (t.dim == dim) & (t.causal == causal) & (t.seq == seq) & (t.heads == heads)
         here &= t.heads_kv == (heads if heads_kv is None else heads_kv)
@@ -67,12 +69,14 @@ class Benchmarks:
         """Seconds of cuDNN, of the kernel with every block, and of the faster."""
         rows = self.problem(*problem, **sizes)
         rows = rows[rows["mask"] == "dense"]
-        cudnn, own = (rows.seconds_median[rows.kernel.str.startswith("cudnn") == which].min() for which in (True, False))
+        cudnn, own = (rows.seconds_median[rows.kernel.str.startswith("cudnn") == which].min()
+                      for which in (True, False))
         return {"cudnn": cudnn, "own": own, "best": min(cudnn, own)}
 
     def over(self, reference, mask, *problem, density=None, **sizes):
         """How many times as fast as "cudnn", "own" or "best" the kernel is with a mask."""
-        return self.dense(*problem, **sizes)[reference] / self.sparse(mask, *problem, density=density, **sizes).seconds_median
+        return self.dense(*problem, **sizes)[reference] / self.sparse(mask, *problem, density=density, **
+                                                                      sizes).seconds_median
 
     def sparse(self, mask, *problem, density=None, **sizes):
         """The row of one mask."""
@@ -81,7 +85,8 @@ class Benchmarks:
         if density is not None:
             rows = rows[(rows.density - density).abs() < 0.1 * density]
         if len(rows) != 1:
-            raise HalftoneFileError(f"{self.paths['kernel']}: {len(rows)} rows with mask {mask} of {problem}, expected 1")
+            raise HalftoneFileError(
+                f"{self.paths['kernel']}: {len(rows)} rows with mask {mask} of {problem}, expected 1")
         return rows.iloc[0]
 
     def selecting(self, seq, density, micro_block, representatives):

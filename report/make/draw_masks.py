@@ -32,20 +32,23 @@ def patterns(folder, results):
     file = read_eval(results / "mass-16k.h5")
     heads = [tuple(int(word) for word in name.replace(",", "").split() if word.isdigit()) for name in file.axes["head"]]
     masses = file.arrays["mass"].values.astype(float)
-    kinds = [(name, {mask.layer: mask for mask in read_masks(results / f"{name}-16k.h5")})
+    kinds = [(name, {mask.layer: mask
+                     for mask in read_masks(results / f"{name}-16k.h5")})
              for name in ("halftone", "antidiagonal", "mean_topk")]
     figure, axes = plt.subplots(len(kinds) + 1, len(heads), figsize=(style.PAGE, 4.8))
     for column, ((layer, head), mass) in enumerate(zip(heads, masses)):
         shown = np.ma.masked_where(~visible(*mass.shape), np.maximum(mass, 1e-5))
-        image = axes[0, column].imshow(shown, cmap="cividis", norm=LogNorm(1e-4, 1), aspect="auto", interpolation="nearest")
+        image = axes[0, column].imshow(shown, cmap="cividis", norm=LogNorm(1e-4, 1), aspect="auto",
+                                       interpolation="nearest")
         axes[0, column].set_title(f"layer {layer}, head {head}")
         for row, (name, masks) in enumerate(kinds, 1):
             kept = masks[layer].kept(head)
             picture(axes[row, column], kept)
             captured = mass[kept].sum() / len(mass)
-            axes[row, column].text(0.98, 0.97, f"keeps {100 * masks[layer].head_density()[0, head]:.1f} %\n"
-                                   f"of attention {100 * captured:.0f} %", transform=axes[row, column].transAxes,
-                                   ha="right", va="top", fontsize=6.5)
+            axes[row, column].text(
+                0.98, 0.97, f"keeps {100 * masks[layer].head_density()[0, head]:.1f} %\n"
+                f"of attention {100 * captured:.0f} %", transform=axes[row, column].transAxes, ha="right", va="top",
+                fontsize=6.5)
     for axis in axes.flat:
         plain(axis)
     for axis, label in zip(axes[:, 0], ["attention", *(style.name(name) for name, _ in kinds)]):

@@ -38,8 +38,8 @@ def quality_of_patterns(evaluations, axes, density=0.1, length=LENGTH):
               error_kw={"lw": 0.8, "capsize": 1.5})
     margin = 0.005 * table.loss_dense.iloc[0]
     axes.axvline(margin, color=style.DENSE, ls=":", lw=0.8)
-    axes.annotate("0.5 % of\nthe loss", (margin, len(table) - 1), xytext=(3, -1), textcoords="offset points", fontsize=6,
-                  va="center")
+    axes.annotate("0.5 % of\nthe loss", (margin, len(table) - 1), xytext=(3, -1), textcoords="offset points",
+                  fontsize=6, va="center")
     axes.set(yticks=at, yticklabels=[style.name(name) for name in table.index], ylim=(-0.6, len(table) - 0.4),
              xlabel="loss over dense, nats per token")
     axes.grid(axis="y", visible=False)
@@ -52,7 +52,8 @@ def time_to_quality(evaluations, axes, dense_seconds, density=0.1):
     table = evaluations.table(density, length)
     for pattern, row in table[table.index != "oracle"].iterrows():
         axes.plot(1e3 * (row.select_seconds + row.attend_seconds), row.loss_increase, ls="", ms=6,
-                  **{key: value for key, value in style.look(pattern).items() if key != "lw"})
+                  **{key: value
+                     for key, value in style.look(pattern).items() if key != "lw"})
     dense = 1e3 * dense_seconds(length)
     axes.axvline(dense, color=style.DENSE, ls="--", lw=0.8)
     axes.annotate("dense", (dense, 0), xycoords=("data", "axes fraction"), xytext=(3, 4), textcoords="offset points",
@@ -67,9 +68,10 @@ def pareto(evaluations, folder, dense_seconds):
     loss_by_density(evaluations, axes[0])
     time_to_quality(evaluations, axes[1], dense_seconds)
     shown = {name for density in evaluations.densities() for name in evaluations.table(density).index}
-    figure.legend(handles=[plt.Line2D([], [], label=style.name(name), **style.look(name))
-                           for name in style.PATTERNS if name in shown] +
-                  [plt.Line2D([], [], label="other patterns", **style.look("bigbird"))], loc="outside right center")
+    figure.legend(
+        handles=[
+            plt.Line2D([], [], label=style.name(name), **style.look(name)) for name in style.PATTERNS if name in shown
+        ] + [plt.Line2D([], [], label="other patterns", **style.look("bigbird"))], loc="outside right center")
     style.save(figure, folder, "pareto")
 
 
@@ -104,7 +106,8 @@ def heads(evaluations, folder, weights=None, density=0.1, length=LENGTH):
     maps.append(("on landmarks, %", 100 * np.nanmean(evaluations.array(run, "far_mass"), axis=0), "{:.0f}"))
     figure, axes = plt.subplots(1, len(maps), figsize=(style.COLUMN, 2.25), sharey=True)
     for axis, (title, values, form) in zip(axes, maps):
-        axis.imshow(values, aspect="auto", cmap="cividis", norm="log" if values.min() > 0 and "density" in title else None)
+        axis.imshow(values, aspect="auto", cmap="cividis",
+                    norm="log" if values.min() > 0 and "density" in title else None)
         middle = np.sqrt(values.min() * values.max()) if values.min() > 0 and "density" in title else \
             (values.min() + values.max()) / 2
         for (layer, head), value in np.ndenumerate(values):

@@ -54,7 +54,8 @@ def kernel_speedups(bench, axes):
                   label=f"head dim {dim}, {'causal' if causal else 'full'}")
     densities = sorted({round(density, 2) for density in rows.density})
     ideal(axes, densities)
-    axes.set(yscale="log", xlabel="density", ylabel="times as fast as cuDNN's dense", title="the kernel, 4K to 64K tokens")
+    axes.set(yscale="log", xlabel="density", ylabel="times as fast as cuDNN's dense",
+             title="the kernel, 4K to 64K tokens")
     style.percent_axis(axes.xaxis, densities)
     axes.set_yticks([2, 5, 10, 20])
     axes.set_yticklabels(["2", "5", "10", "20"])
@@ -79,8 +80,8 @@ def roofline(bench, folder):
     boost = speed.tensor_peak(1.83e9)
     axes.plot(intensity, np.minimum(intensity * memory, boost) / 1e12, color=style.DENSE, lw=1.1)
     axes.annotate("device memory", (75, 75 * memory / 1e12), xytext=(5, -2), textcoords="offset points", fontsize=6)
-    axes.annotate("tensor cores at 1.83 GHz", (6e4, boost / 1e12), xytext=(0, 2), textcoords="offset points", fontsize=6,
-                  ha="right", va="bottom")
+    axes.annotate("tensor cores at 1.83 GHz", (6e4, boost / 1e12), xytext=(0, 2), textcoords="offset points",
+                  fontsize=6, ha="right", va="bottom")
     for row in rows:
         colour = style.DENSE if row["density"] == 1 else style.OURS
         axes.plot(row["intensity"], row["rate"] / 1e12, "o", color=colour, zorder=5)
@@ -89,8 +90,8 @@ def roofline(bench, folder):
         text = f"{kind} of {style.length_text(row['seq'])}{', causal' if row['causal'] else ''} (v{row['version']})"
         dense = row["density"] == 1
         axes.annotate(text, (row["intensity"], row["rate"] / 1e12), fontsize=6, ha="center" if dense else "left",
-                      va="bottom" if dense else "top" if row["causal"] else "center", xytext=(0, 4) if dense else (5, -1),
-                      textcoords="offset points")
+                      va="bottom" if dense else "top" if row["causal"] else "center", xytext=(0, 4) if dense else
+                      (5, -1), textcoords="offset points")
     axes.set(xscale="log", yscale="log", xlabel="operations per byte of device memory", ylabel="TFLOP/s on kept blocks",
              xlim=(60, 6e4), ylim=(250, 1500))
     axes.set_yticks([300, 500, 1000])
@@ -104,8 +105,8 @@ def scaling(bench, axes):
     points = speed.scaling(bench)
     fitted = speed.models(points)
     lengths = np.geomspace(1024, speed.MILLION, 100)
-    for name, label, colour, marker in (("dense", "dense", style.DENSE, "s"),
-                                        ("attention", "10 % of the blocks", style.OURS, "o"),
+    for name, label, colour, marker in (("dense", "dense", style.DENSE, "s"), ("attention", "10 % of the blocks",
+                                                                               style.OURS, "o"),
                                         ("selection", "choosing them", style.BLUE, "D")):
         seq, seconds = zip(*points[name])
         axes.plot(seq, 1e3 * np.array(seconds), ls="", marker=marker, color=colour, label=label)

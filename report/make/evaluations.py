@@ -81,6 +81,7 @@ class Evaluations:
             self.runs += [run for run in self._runs_of(path, file) if not DESIGN.intersection(run.documents)]
 
     def _runs_of(self, path, file):
+
         def argument(name):
             return re.search(rf"--{name}[ =](\S+)", file.provenance["command"])[1]
 
@@ -94,8 +95,10 @@ class Evaluations:
 
     def at(self, density, length, model, measured):
         """The runs of a density, length and model for which `measured` holds."""
-        found = [run for run in self.runs if (run.model, run.length) == (model, length) and
-                 abs(run.density - density) < 1e-9 and measured(run)]
+        found = [
+            run for run in self.runs
+            if (run.model, run.length) == (model, length) and abs(run.density - density) < 1e-9 and measured(run)
+        ]
         steps = [run for run in found if STEP.fullmatch(run.path.stem)]
         return steps or found
 
@@ -117,8 +120,8 @@ class Evaluations:
                    default=())
 
     def compared(self, density, length=16384, model=MAIN):
-        """{pattern: Run}: ours, the baselines with the parameters they were given first, and the oracle, all on the same
-        documents. Empty where our setting was not measured."""
+        """{pattern: Run}: ours, the baselines with the parameters they were given first, and the oracle, all on the
+        same documents. Empty where our setting was not measured."""
         wanted = self.documents(model, length)
         found = {}
         for run in self.at(density, length, model, lambda run: wanted and run.documents == wanted):
@@ -163,8 +166,10 @@ class Evaluations:
         for run in self.at(density, length, model,
                            lambda run: run.documents == base.documents and run.pattern == "halftone"):
             theirs = DEFAULTS | run.parameters
-            changes = {key: theirs.get(key) for key in sorted(ours.keys() | theirs.keys())
-                       if ours.get(key) != theirs.get(key)}
+            changes = {
+                key: theirs.get(key)
+                for key in sorted(ours.keys() | theirs.keys()) if ours.get(key) != theirs.get(key)
+            }
             found.setdefault(json.dumps(changes), (changes, run)) if changes else None
         return list(found.values())
 
@@ -197,8 +202,9 @@ class Evaluations:
         """Share of planted facts recalled, and with dense attention: mean over the documents of every recall task."""
         file = self.files[run.path]
         here = [i for i, name in enumerate(file.axes["document"]) if str(name).startswith("recall")]
-        return tuple(float(np.mean(values[here])) for values in
-                     (file.arrays["accuracy"].values[run.index], file.arrays["accuracy_dense"].values))
+        return tuple(
+            float(np.mean(values[here]))
+            for values in (file.arrays["accuracy"].values[run.index], file.arrays["accuracy_dense"].values))
 
 
 def holm(p_values):

@@ -11,8 +11,10 @@ REPORT = pathlib.Path(__file__).resolve().parents[1]
 
 def hashes():
     """{path: SHA-256} of the text, of what makes its figures, and of the results."""
-    paths = [REPORT / "report.tex", REPORT / "references.bib", *REPORT.glob("sections/*.tex"), *REPORT.glob("make/*.py"),
-             *REPORT.glob("results/**/*.h5")]
+    paths = [
+        REPORT / "report.tex", REPORT / "references.bib", *REPORT.glob("sections/*.tex"), *REPORT.glob("make/*.py"),
+        *REPORT.glob("results/**/*.h5")
+    ]
     return {str(path.relative_to(REPORT)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(paths)}
 
 

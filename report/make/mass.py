@@ -34,11 +34,13 @@ def main(activations, output, *heads):
             names.append(f"layer {layer}, head {head}")
             masses.append(block_mass(q, k, float(group.attrs["scale"])))
         masses = np.stack(masses)
-        for axis, values in (("head", names), ("tile", np.arange(masses.shape[1])), ("block", np.arange(masses.shape[2]))):
+        for axis, values in (("head", names), ("tile", np.arange(masses.shape[1])), ("block",
+                                                                                     np.arange(masses.shape[2]))):
             file[f"axes/{axis}"] = values
             file[f"axes/{axis}"].make_scale(axis)
         data = file.create_dataset("arrays/mass", data=masses.astype(np.float16), compression="gzip", shuffle=True)
-        data.attrs.update(units="1", description="share of the tile's dense softmax in the block, mean over its queries")
+        data.attrs.update(units="1",
+                          description="share of the tile's dense softmax in the block, mean over its queries")
         for dimension, axis in zip(data.dims, ("head", "tile", "block")):
             dimension.attach_scale(file[f"axes/{axis}"])
         file.create_group("summary")

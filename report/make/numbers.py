@@ -80,7 +80,8 @@ def seconds(value):
 
 def percent_word(density):
     """Letters for a density: 0.025 -> TwoHalf, 0.1 -> Ten."""
-    return {0.025: "TwoHalf", 0.05: "Five", 0.1: "Ten", 0.2: "Twenty", 0.25: "Quarter", 0.4: "Forty", 0.5: "Half"}[density]
+    return {0.025: "TwoHalf", 0.05: "Five", 0.1: "Ten", 0.2: "Twenty", 0.25: "Quarter", 0.4: "Forty",
+            0.5: "Half"}[density]
 
 
 def quality(numbers, evaluations):
@@ -93,15 +94,16 @@ def quality(numbers, evaluations):
         where = f"at {100 * density:g} % of 16,384 tokens"
         numbers.add(f"Loss{word}", ours.loss_increase, nats, file, f"loss over dense, nats per token, halftone {where}")
         for end in ("low", "high"):
-            numbers.add(f"Loss{word}{end.title()}", ours[f"loss_increase_{end}"], nats, file, f"95 % interval of that, {end}")
+            numbers.add(f"Loss{word}{end.title()}", ours[f"loss_increase_{end}"], nats, file,
+                        f"95 % interval of that, {end}")
         numbers.add(f"Kl{word}", ours.kl, nats, file, f"divergence, nats per token, halftone {where}")
         numbers.add(f"Agree{word}", 100 * ours.agreement, "{:.1f}%", file, f"same first token, halftone {where}")
         numbers.add(f"Equivalent{word}", ours.p_equivalence, p_text, file, f"equivalence to dense, halftone {where}")
         numbers.add(f"Density{word}", 100 * ours.density, "{:.1f}%", file, f"realised density, halftone {where}")
         numbers.add(f"Best{word}", best, style.name, best_file, f"the best other pattern {where}")
         numbers.add(f"BestLoss{word}", others.loss_increase.iloc[0], nats, best_file, f"its loss over dense {where}")
-        numbers.add(f"BestRatio{word}", others.loss_increase.iloc[0] / ours.loss_increase, "{:.1f}", f"{best_file}, {file}",
-                    f"that over halftone's {where}")
+        numbers.add(f"BestRatio{word}", others.loss_increase.iloc[0] / ours.loss_increase, "{:.1f}",
+                    f"{best_file}, {file}", f"that over halftone's {where}")
         numbers.add(f"WorstHolm{word}", others.p_holm.max(), p_text, file,
                     f"largest p-value of a difference to halftone after Holm's adjustment {where}")
         numbers.add(f"Others{word}", len(others), "{:d}", file, f"patterns compared {where}")
@@ -116,7 +118,8 @@ def quality(numbers, evaluations):
     file = evaluations.source(run)
     for pattern, name in (("local", "Local"), ("mean_topk", "Mean"), ("random", "Random"), ("minmax", "Minmax"),
                           ("vertical_slash", "Slash")):
-        numbers.add(f"{name}Loss", table.loss_increase[pattern], nats, evaluations.source(evaluations.compared(0.1)[pattern]),
+        numbers.add(f"{name}Loss", table.loss_increase[pattern], nats,
+                    evaluations.source(evaluations.compared(0.1)[pattern]),
                     f"loss over dense of {pattern} at 10 % of 16,384 tokens")
     numbers.add("DenseLoss", table.loss_dense["halftone"], "{:.3f}", file, "loss of dense attention, nats per token")
     numbers.add("Margin", 0.005 * table.loss_dense["halftone"], nats, file, "margin of equivalence, nats per token")
@@ -151,7 +154,8 @@ def recall(numbers, evaluations):
             best = max(others, key=others.get)
             numbers.add(f"BestRecall{word}", 100 * others[best], "{:.0f}%", evaluations.source(runs[best]),
                         f"most planted facts recalled by another pattern {where}")
-            numbers.add(f"BestRecallName{word}", best, style.name, evaluations.source(runs[best]), f"that pattern {where}")
+            numbers.add(f"BestRecallName{word}", best, style.name, evaluations.source(runs[best]),
+                        f"that pattern {where}")
 
 
 def lengths(numbers, evaluations):
@@ -165,13 +169,17 @@ def lengths(numbers, evaluations):
         where = f"at 10 % of {length:,} tokens"
         for name, what in (("loss_increase", "Loss"), ("kl", "Kl")):
             numbers.add(f"{what}{word}", ours[name], nats, file, f"{name} of halftone {where}, nats per token")
-            numbers.add(f"Best{what}{word}", others[name].iloc[0], nats, best, f"{name} of the best other pattern by {key} {where}")
+            numbers.add(f"Best{what}{word}", others[name].iloc[0], nats, best,
+                        f"{name} of the best other pattern by {key} {where}")
         numbers.add(f"Best{word}", others.index[0], style.name, best, f"the best other pattern by {key} {where}")
         numbers.add(f"Equivalent{word}", ours.p_equivalence, p_text, file, f"equivalence to dense, halftone {where}")
-        numbers.add(f"Documents{word}", len(runs["halftone"].documents), "{:d}", file, f"documents scored at {length:,} tokens")
+        numbers.add(f"Documents{word}", len(runs["halftone"].documents), "{:d}", file,
+                    f"documents scored at {length:,} tokens")
         if length > 32768:
-            numbers.add("LocalGainLongest", -table.loss_increase["local"], nats, file, f"loss below dense, sliding window, {where}")
-        numbers.add(f"LocalLoss{word}", table.loss_increase["local"], nats, file, f"loss over dense, sliding window, {where}")
+            numbers.add("LocalGainLongest", -table.loss_increase["local"], nats, file,
+                        f"loss below dense, sliding window, {where}")
+        numbers.add(f"LocalLoss{word}", table.loss_increase["local"], nats, file,
+                    f"loss over dense, sliding window, {where}")
 
 
 def masks(numbers, results, root):
@@ -181,7 +189,8 @@ def masks(numbers, results, root):
     for name, word in (("4k", "Four"), ("8k", "Eight"), ("16k", "Sixteen")):
         layers = shown[name]
         density = sum(len(mask.col_idx) for mask in layers) / sum(mask.visible for mask in layers)
-        numbers.add(f"Tol{word}", 100 * density, "{:.0f}%", source[name], f"density of the model at {name}, the same tolerance")
+        numbers.add(f"Tol{word}", 100 * density, "{:.0f}%", source[name],
+                    f"density of the model at {name}, the same tolerance")
     by_layer = {mask.layer: mask.head_density()[0] for mask in read_masks(results / "halftone-16k.h5")}
     for (layer, head), word in (((4, 0), "Least"), ((6, 0), "Most")):
         numbers.add(f"Mask{word}", 100 * by_layer[layer][head], "{:.1f}%",
@@ -203,10 +212,12 @@ def selectors(numbers, evaluations):
                                 f"{what}, {pattern}, 10 % of 16,384 tokens, mean over heads")
 
 
-SETTINGS = {"representatives=8": "Cheap", "micro_block=16,representatives=8": "Cheapest", "representatives=32": "Fine",
-            "scope=layer": "ScopeLayer", "scope=head": "ScopeHead", "scope=row": "ScopeRow", "moments=1": "FirstMoments",
-            "output_weights=False": "NoWeights", "landmarks=None": "NoLandmarks", "landmarks=all": "AllLandmarks",
-            "control=shuffled_variances": "Shuffled", "control=permuted_scores": "Permuted"}
+SETTINGS = {
+    "representatives=8": "Cheap", "micro_block=16,representatives=8": "Cheapest", "representatives=32": "Fine",
+    "scope=layer": "ScopeLayer", "scope=head": "ScopeHead", "scope=row": "ScopeRow", "moments=1": "FirstMoments",
+    "output_weights=False": "NoWeights", "landmarks=None": "NoLandmarks", "landmarks=all": "AllLandmarks",
+    "control=shuffled_variances": "Shuffled", "control=permuted_scores": "Permuted"
+}
 ABLATIONS = ("ScopeLayer", "ScopeHead", "ScopeRow", "FirstMoments", "NoWeights", "NoLandmarks")
 
 
@@ -215,9 +226,11 @@ def settings(numbers, evaluations):
     for changes, run in evaluations.variants(0.1):
         name = SETTINGS.get(",".join(f"{key}={value}" for key, value in changes.items()))
         if name:
-            numbers.add(f"Loss{name}", evaluations.row(run).loss_increase, nats, evaluations.source(run),
+            numbers.add(f"Loss{name}",
+                        evaluations.row(run).loss_increase, nats, evaluations.source(run),
                         f"loss over dense at 10 % of 16,384 tokens with {changes}")
-            numbers.add(f"Equivalent{name}", evaluations.row(run).p_equivalence, p_text, evaluations.source(run),
+            numbers.add(f"Equivalent{name}",
+                        evaluations.row(run).p_equivalence, p_text, evaluations.source(run),
                         f"equivalence to dense with {changes}")
     numbers.has["Cheapest"] = "LossCheapest" in numbers
     numbers.has["Fine"] = "LossFine" in numbers
@@ -227,7 +240,8 @@ def settings(numbers, evaluations):
     numbers.has["Full"] = bool(full)
     if full:
         numbers.add("FullLoss", np.nanmax(np.abs(evaluations.array(full[0], "loss_increase"))), "{:.1e}",
-                    evaluations.source(full[0]), "largest difference of a document's loss to dense with every block kept")
+                    evaluations.source(full[0]),
+                    "largest difference of a document's loss to dense with every block kept")
 
 
 def kernel(numbers, bench):
@@ -240,27 +254,34 @@ def kernel(numbers, bench):
         times = bench.dense(row.dim, row.causal, row.seq, heads_kv=row.heads_kv)
         ratios[row.dim].append(times["cudnn"] / times["own"])
     for dim, word in ((64, "SixtyFour"), (128, "")):
-        numbers.add(f"DenseLeast{word}", min(ratios[dim]), "{:.2f}", file, f"least of cuDNN's dense time over own, head dim {dim}")
-        numbers.add(f"DenseMost{word}", max(ratios[dim]), "{:.2f}", file, f"most of cuDNN's dense time over own, head dim {dim}")
+        numbers.add(f"DenseLeast{word}", min(ratios[dim]), "{:.2f}", file,
+                    f"least of cuDNN's dense time over own, head dim {dim}")
+        numbers.add(f"DenseMost{word}", max(ratios[dim]), "{:.2f}", file,
+                    f"most of cuDNN's dense time over own, head dim {dim}")
     own = dense[~dense.kernel.str.startswith("cudnn") & (dense.dim == 128)]
-    numbers.add("DenseRate", own.tflops_kept.max(), "{:.0f}", file, "TFLOP/s of the kernel's dense mode, most, head dim 128")
-    for name, problem, mask in (("HalfFourK", (128, 0, 4096), "even"), ("QuarterEightK", (128, 0, 8192), "even"),
-                                ("TenSixteenK", (128, 0, 16384), "even"), ("TenSixteenKCausal", (128, 1, 16384), "even"),
-                                ("TenThirtyTwoK", (128, 1, 32768), "even"), ("FiveSixtyFourK", (128, 1, 65536), "even")):
+    numbers.add("DenseRate", own.tflops_kept.max(), "{:.0f}", file,
+                "TFLOP/s of the kernel's dense mode, most, head dim 128")
+    for name, problem in (("HalfFourK", (128, 0, 4096)), ("QuarterEightK", (128, 0, 8192)),
+                          ("TenSixteenK", (128, 0, 16384)), ("TenSixteenKCausal", (128, 1, 16384)),
+                          ("TenThirtyTwoK", (128, 1, 32768)), ("FiveSixtyFourK", (128, 1, 65536))):
         for reference, word in (("cudnn", "Cudnn"), ("best", "Dense")):
-            numbers.add(f"Over{word}{name}", bench.over(reference, mask, *problem), "{:.1f}", file,
-                        f"times as fast as {'cuDNN' if reference == 'cudnn' else 'the best dense kernel'}: head dim "
-                        f"{problem[0]}, causal {problem[1]}, {problem[2]} tokens, {mask} mask")
+            numbers.add(
+                f"Over{word}{name}", bench.over(reference, "even", *problem), "{:.1f}", file,
+                f"times as fast as {'cuDNN' if reference == 'cudnn' else 'the best dense kernel'}: head dim "
+                f"{problem[0]}, causal {problem[1]}, {problem[2]} tokens, even mask")
     row = bench.sparse("even", 128, 1, 32768)
-    numbers.add("KeptRate", row.tflops_kept, "{:.0f}", file, "TFLOP/s on kept blocks, 10 % of 32,768 causal, head dim 128")
+    numbers.add("KeptRate", row.tflops_kept, "{:.0f}", file,
+                "TFLOP/s on kept blocks, 10 % of 32,768 causal, head dim 128")
     far = bench.sparse("even + landmarks", 128, 1, 32768)
     numbers.add("Landmarks", far.seconds_median / row.seconds_median, "{:.1f}", file,
                 "time with landmarks over without, 10 % of 32,768 tokens causal, head dim 128")
-    numbers.add("UnevenFull", bench.sparse("uneven", 128, 0, 16384).over_even, "{:.2f}", file,
+    numbers.add("UnevenFull",
+                bench.sparse("uneven", 128, 0, 16384).over_even, "{:.2f}", file,
                 "time of uneven rows over even ones, 10 % of 16,384, head dim 128")
     numbers.add("UnevenCausal", bench.sparse("uneven", 128, 1, 16384).over_even, "{:.2f}", file, "the same, causal")
     real = t[t["mask"].str.startswith("halftone") & (t.dim == 128)]
-    for here, word, what in ((real.batch == 1, "Few", "four heads"), (real.batch > 1, "Many", "a batch of four, 16 heads")):
+    many = real.batch > 1
+    for here, word, what in ((~many, "Few", "four heads"), (many, "Many", "a batch of four, 16 heads")):
         numbers.add(f"Real{word}Least", real[here].over_even.min(), "{:.2f}", file,
                     f"time of a real mask over an even one, least, {what}, head dim 128")
         numbers.add(f"Real{word}Most", real[here].over_even.max(), "{:.2f}", file,
@@ -280,17 +301,20 @@ def selection(numbers, bench):
         for kind, (micro_block, representatives) in SELECTIONS.items():
             row = bench.selecting(seq, 0.1, micro_block, representatives)
             where = f"{seq:,} tokens, 10 %, {micro_block}-key micro-blocks, R = {representatives}"
-            numbers.add(f"Share{kind}{word}", 100 * row.share, "{:.0f}%", file, f"choosing blocks over attention, {where}")
+            numbers.add(f"Share{kind}{word}", 100 * row.share, "{:.0f}%", file,
+                        f"choosing blocks over attention, {where}")
             numbers.add(f"Select{kind}{word}", row.selection_us * 1e-6, seconds, file, f"choosing blocks, {where}")
             if seq in dense:
                 numbers.add(f"Call{kind}{word}", dense[seq] / row.seconds_median, "{:.1f}", files,
                             f"the best dense time over choosing and attention, 16 heads, causal, {where}")
         if seq in dense:
             row = bench.selecting(seq, 0.1, *SELECTIONS[""])
-            numbers.add(f"Dense{word}", dense[seq], seconds, files, f"the best dense time, {seq:,} tokens, 16 heads of 128, causal")
+            numbers.add(f"Dense{word}", dense[seq], seconds, files,
+                        f"the best dense time, {seq:,} tokens, 16 heads of 128, causal")
             numbers.add(f"Attention{word}", dense[seq] / (row.attention_us * 1e-6), "{:.1f}", files,
                         f"the best dense time over attention with a list of the pattern, {seq:,} tokens, 10 %")
-    numbers.add("Workspace", bench.selecting(131072, 0.1, *SELECTIONS[""]).workspace_mib, "{:.0f}", file,
+    numbers.add("Workspace",
+                bench.selecting(131072, 0.1, *SELECTIONS[""]).workspace_mib, "{:.0f}", file,
                 "MiB of workspace at 131,072 tokens")
 
 
@@ -300,12 +324,15 @@ def pytorch(numbers, bench, seq=32768):
     for density in (0.05, 0.1, 0.25):
         for method, word in (("halftone", "Given"), ("halftone, selecting", "Selecting"), ("FlexAttention", "Flex")):
             row = here[(here.method == method) & (here.density_wanted == density)].iloc[0]
-            numbers.add(f"Torch{word}{percent_word(density)}", row.speedup, "{:.1f}", file,
-                        f"from PyTorch, over the best dense: {method}, {100 * density:g} % of {seq:,}, causal, head dim 128")
+            numbers.add(
+                f"Torch{word}{percent_word(density)}", row.speedup, "{:.1f}", file,
+                f"from PyTorch, over the best dense: {method}, {100 * density:g} % of {seq:,}, causal, head dim 128")
     peak = here[here.density_wanted.isin([0.1, 1.0])].set_index("method").peak_bytes / 2 ** 20
-    numbers.add("MemoryDense", peak["SDPA cuDNN"], "{:.0f}", file, f"MiB beyond inputs, output included: cuDNN, {seq:,} tokens")
+    numbers.add("MemoryDense", peak["SDPA cuDNN"], "{:.0f}", file,
+                f"MiB beyond inputs, output included: cuDNN, {seq:,} tokens")
     numbers.add("MemoryGiven", peak["halftone"], "{:.0f}", file, f"the same, Halftone with a mask, 10 % of {seq:,}")
-    numbers.add("MemorySelecting", peak["halftone, selecting"], "{:.0f}", file, f"the same, Halftone selecting, 10 % of {seq:,}")
+    numbers.add("MemorySelecting", peak["halftone, selecting"], "{:.0f}", file,
+                f"the same, Halftone selecting, 10 % of {seq:,}")
     numbers.add("TorchVersion", bench.pytorch_versions["torch"].split("+")[0], str, file, "PyTorch's version")
 
 
@@ -314,15 +341,17 @@ def model(numbers, bench):
     files = f"{bench.source('selection')}, {bench.source('kernel')}, {bench.source('pytorch')}"
     for name, word in (("dense", "Dense"), ("attention", "Attention"), ("selection", "Selection")):
         numbers.add(f"Million{word}", predicted[name], seconds, files, f"predicted for 1,048,576 tokens: {name}, 10 %")
-        numbers.add(f"Misfit{word}", 100 * fitted[name].worst, "{:.1f}%", files, f"largest error of the fitted model of {name}")
-    numbers.add("MillionSpeedup", predicted["dense"] / (predicted["attention"] + predicted["selection"]), "{:.1f}", files,
-                "predicted for 1,048,576 tokens: dense over selection and attention")
+        numbers.add(f"Misfit{word}", 100 * fitted[name].worst, "{:.1f}%", files,
+                    f"largest error of the fitted model of {name}")
+    numbers.add("MillionSpeedup", predicted["dense"] / (predicted["attention"] + predicted["selection"]), "{:.1f}",
+                files, "predicted for 1,048,576 tokens: dense over selection and attention")
     numbers.add("MillionShare", 100 * predicted["selection"] / predicted["attention"], "{:.0f}%", files,
                 "predicted for 1,048,576 tokens: selection over attention")
     quadratic = fitted["workspace"].coefficients[2] * 128 * 64 / 16
     numbers.add("WorkspaceBytes", quadratic, "{:.0f}", bench.source("selection"),
                 "bytes of workspace per head, tile and block: the quadratic term of its cost model")
-    numbers.add("MillionWorkspace", predicted["workspace"] / 2 ** 30, "{:.0f}", files, "predicted GiB of workspace, 16 heads")
+    numbers.add("MillionWorkspace", predicted["workspace"] / 2 ** 30, "{:.0f}", files,
+                "predicted GiB of workspace, 16 heads")
 
 
 def profile(numbers, bench):
@@ -332,9 +361,11 @@ def profile(numbers, bench):
     before, after = rows[32768, 0.1, min(v for s, d, v in rows if (s, d) == (32768, 0.1))], rows[32768, 0.1, newest]
     dense = next(row for (_, density, _), row in rows.items() if density == 1)
     for row, word, what in ((before, "Before", "before"), (after, "After", "after")):
-        numbers.add(f"Hit{word}", row["l2_hit"], "{:.0f}%", file, f"L2 hits at 10 % of 32,768 causal, {what} the order of rows")
+        numbers.add(f"Hit{word}", row["l2_hit"], "{:.0f}%", file,
+                    f"L2 hits at 10 % of 32,768 causal, {what} the order of rows")
         numbers.add(f"Clock{word}", row["clock"] / 1e9, "{:.2f}", file, f"GHz of the same, {what}")
-        numbers.add(f"Intensity{word}", row["intensity"], "{:.0f}", file, f"operations per byte of device memory, {what}")
+        numbers.add(f"Intensity{word}", row["intensity"], "{:.0f}", file,
+                    f"operations per byte of device memory, {what}")
     numbers.add("ClockDense", dense["clock"] / 1e9, "{:.2f}", file, "GHz in the dense loop, 16,384 tokens")
     numbers.add("OfPeakDense", 100 * dense["rate"] / dense["peak"], "{:.0f}%", file,
                 "of the tensor cores' peak at the measured clock, dense")
@@ -352,13 +383,17 @@ def versions(numbers, bench):
         return found.value.iloc[0]
 
     for version, word in (("1", "First"), (str(last), "Last")):
-        for column, name in (("dense 16K causal", "Dense"), ("10 % of 16K", "Ten"), ("10 % of 16K causal", "TenCausal")):
-            numbers.add(f"Version{word}{name}", cell(version, column), "{:.0f}", file, f"TFLOP/s of version {version}, {column}")
+        for column, name in (("dense 16K causal", "Dense"), ("10 % of 16K", "Ten"),
+                             ("10 % of 16K causal", "TenCausal")):
+            numbers.add(f"Version{word}{name}", cell(version, column), "{:.0f}", file,
+                        f"TFLOP/s of version {version}, {column}")
     numbers.add("VersionLast", last, "{:d}", file, "the kernel's last version in its notes")
     numbers.add("Polynomial", cell("tried", "dense 8K", "polynomials"), "{:.0f}", file,
                 "TFLOP/s, head dim 64, a quarter of the exponentials as polynomials")
-    text = sm90[(sm90.version == "tried") & sm90.what.str.contains("polynomials") & (sm90.column == "dense 8K")].text.iloc[0]
-    numbers.add("PolynomialWithout", float(re.search(r"\((\d+) without", text)[1]), "{:.0f}", file, "the same without them")
+    text = sm90[(sm90.version == "tried") & sm90.what.str.contains("polynomials") &
+                (sm90.column == "dense 8K")].text.iloc[0]
+    numbers.add("PolynomialWithout", float(re.search(r"\((\d+) without", text)[1]), "{:.0f}", file,
+                "the same without them")
 
 
 def cpu(numbers, bench, seq=8192):

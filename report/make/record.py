@@ -1,5 +1,5 @@
-"""What was measured as text, as bench files, so that figures and numbers come from HDF5 only: Nsight Compute's reports in
-results/gpu/profile, and the tables of versions in the notes beside the kernels."""
+"""What was measured as text, as bench files, so that figures and numbers come from HDF5 only: Nsight Compute's reports
+in results/gpu/profile, and the tables of versions in the notes beside the kernels."""
 import math
 import pathlib
 import re
@@ -37,11 +37,15 @@ def profile_columns(folder):
             raise ValueError(f"{path}: expected a name like v8-10-percent-32k-causal.txt")
         version, _, percent, length, causal = found.groups()
         text = path.read_text()
-        rows.append({"name": path.stem, "version": int(version), "density": int(percent or 100) / 100,
-                     "seq": int(length) * 1024, "causal": int(bool(causal))} |
-                    {name: metric(text, pattern, units == "%") for name, (pattern, units, _) in METRICS.items()})
-    about = {"name": ("1", "report"), "version": ("1", "of the kernel, as in its notes"),
-             "density": ("1", "kept over visible blocks"), "seq": ("1", "tokens"), "causal": ("1", "1: causal")}
+        rows.append({
+            "name": path.stem, "version": int(version), "density": int(percent or 100) / 100, "seq": int(length) *
+            1024, "causal": int(bool(causal))
+        } | {name: metric(text, pattern, units == "%")
+             for name, (pattern, units, _) in METRICS.items()})
+    about = {
+        "name": ("1", "report"), "version": ("1", "of the kernel, as in its notes"),
+        "density": ("1", "kept over visible blocks"), "seq": ("1", "tokens"), "causal": ("1", "1: causal")
+    }
     about |= {name: (units, description) for name, (_, units, description) in METRICS.items()}
     return {name: ([row[name] for row in rows], *about[name]) for name in about}
 
@@ -71,8 +75,10 @@ def version_columns(root):
                                     ("column", column), ("text", cell),
                                     ("value", float(number[0].replace(",", "")) if number else math.nan)):
                     columns[name].append(value)
-    about = {"kernel": "attention or selection", "version": "its number, or: tried", "what": "what it changed",
-             "column": "of the table", "text": "the cell", "value": "the number that the cell begins with"}
+    about = {
+        "kernel": "attention or selection", "version": "its number, or: tried", "what": "what it changed",
+        "column": "of the table", "text": "the cell", "value": "the number that the cell begins with"
+    }
     return {name: (values, "1", about[name]) for name, values in columns.items()}
 
 
@@ -81,9 +87,8 @@ def same(path, columns):
         return False
     table = read_bench(path)
     return set(table.columns) == set(columns) and all(
-        len(table) == len(values) and
-        (np.array_equal(table[name].to_numpy(float), np.array(values, float), equal_nan=True)
-         if not isinstance(values[0], str) else list(table[name]) == list(values))
+        len(table) == len(values) and (np.array_equal(table[name].to_numpy(float), np.array(
+            values, float), equal_nan=True) if not isinstance(values[0], str) else list(table[name]) == list(values))
         for name, (values, _, _) in columns.items())
 
 
@@ -91,8 +96,8 @@ def record(root, check=False):
     """Writes the files whose text has changed, and returns their names; with `check` only returns them."""
     gpu = root / "report" / "results" / "gpu"
     stale = []
-    for name, columns in (("profile-h200.h5", profile_columns(gpu / "profile")),
-                          ("versions-h200.h5", version_columns(root))):
+    for name, columns in (("profile-h200.h5", profile_columns(gpu / "profile")), ("versions-h200.h5",
+                                                                                  version_columns(root))):
         if same(gpu / name, columns):
             continue
         stale.append(name)

@@ -8,8 +8,8 @@ MILLION = 2 ** 20
 
 def scaling(bench, density=0.1):
     """{name: [(tokens, seconds)]} of one sequence of 16 query heads of 128, causal: dense (the best of what was
-    measured), attention with lists of the halftone pattern, and choosing them (8-key micro-blocks, 16 representatives; 4
-    key-value heads)."""
+    measured), attention with lists of the halftone pattern, and choosing them (8-key micro-blocks, 16 representatives;
+    4 key-value heads)."""
     dense = {}
     t = bench.kernel
     here = t[(t["mask"] == "dense") & (t.dim == 128) & (t.causal == 1) & (t.heads == 16)]
@@ -20,18 +20,19 @@ def scaling(bench, density=0.1):
         dense.setdefault(row.seq, []).append(row.seconds_median / row.batch)
     s = bench.selection
     chosen = s[(s.permille == round(1000 * density)) & (s.micro_block == 8) & (s.representatives == 16)]
-    return {"dense": sorted((seq, min(seconds)) for seq, seconds in dense.items()),
-            "attention": sorted(zip(chosen.seq, chosen.attention_us * 1e-6)),
-            "selection": sorted(zip(chosen.seq, chosen.selection_us * 1e-6)),
-            "workspace": sorted(zip(chosen.seq, chosen.workspace_mib * 2.0 ** 20))}
+    return {
+        "dense": sorted((seq, min(seconds)) for seq, seconds in dense.items()),
+        "attention": sorted(zip(chosen.seq, chosen.attention_us * 1e-6)),
+        "selection": sorted(zip(chosen.seq, chosen.selection_us * 1e-6)),
+        "workspace": sorted(zip(chosen.seq, chosen.workspace_mib * 2.0 ** 20))
+    }
 
 
 def models(points):
     """A cost model of each. Dense attention and attention at a fixed density grow with the square of the length; the
-    selection has a part for its launches, one for the statistics of every key and one for scoring every pair of runs and
-    micro-blocks."""
-    powers = {"dense": (0, 1, 2), "attention": (0, 1, 2), "selection": (0, 1, 2), "workspace": (0, 1, 2)}
-    return {name: fit(*zip(*values), powers[name]) for name, values in points.items()}
+    selection has a part for its launches, one for the statistics of every key and one for scoring every pair of runs
+    and micro-blocks."""
+    return {name: fit(*zip(*values)) for name, values in points.items()}
 
 
 def roofline(bench):
@@ -44,11 +45,13 @@ def roofline(bench):
         t = t[(t["mask"] == mask) & ~t.kernel.str.startswith("cudnn")]
         t = t[(t.density / row.density - 1).abs() < 0.1].iloc[0]
         operations = t.tflops_kept * 1e12 * t.seconds_median
-        rows.append({"name": row.name, "version": row.version, "density": row.density, "seq": row.seq,
-                     "causal": row.causal, "rate": operations / row.seconds_median,
-                     "intensity": operations / (row.dram_bytes_per_s * row.seconds_median), "clock": row.clock_hz,
-                     "peak": tensor_peak(row.clock_hz), "l2_hit": row.l2_hit_percent,
-                     "memory_peak": row.dram_bytes_per_s / row.dram_percent * 100})
+        rows.append({
+            "name": row.name, "version": row.version, "density": row.density, "seq": row.seq, "causal": row.causal,
+            "rate": operations / row.seconds_median,
+            "intensity": operations / (row.dram_bytes_per_s * row.seconds_median), "clock": row.clock_hz,
+            "peak": tensor_peak(row.clock_hz), "l2_hit": row.l2_hit_percent,
+            "memory_peak": row.dram_bytes_per_s / row.dram_percent * 100
+        })
     return rows
 
 

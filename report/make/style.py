@@ -22,9 +22,17 @@ PATTERNS = {
     "local": ("sliding window", SKY, "^"),
 }
 NAMES = {
-    "bigbird": "BigBird", "longformer": "Longformer", "lsh": "LSH buckets (Reformer)", "routing": "k-means routing",
-    "random": "random blocks", "strided": "strided", "fixed": "fixed", "dilated": "dilated", "landmark": "landmark",
-    "landmark_adaptive": "adaptive landmarks", "hierarchical": "hierarchical",
+    "bigbird": "BigBird",
+    "longformer": "Longformer",
+    "lsh": "LSH buckets (Reformer)",
+    "routing": "k-means routing",
+    "random": "random blocks",
+    "strided": "strided",
+    "fixed": "fixed",
+    "dilated": "dilated",
+    "landmark": "landmark",
+    "landmark_adaptive": "adaptive landmarks",
+    "hierarchical": "hierarchical",
 }
 
 
@@ -36,7 +44,8 @@ def setup():
         "legend.fontsize": 7, "legend.frameon": False, "legend.handlelength": 1.6, "axes.spines.top": False,
         "axes.spines.right": False, "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6,
         "xtick.major.size": 2.5, "ytick.major.size": 2.5, "lines.linewidth": 1.2, "lines.markersize": 3.5,
-        "axes.grid": True, "grid.linewidth": 0.4, "grid.alpha": 0.35, "axes.axisbelow": True})
+        "axes.grid": True, "grid.linewidth": 0.4, "grid.alpha": 0.35, "axes.axisbelow": True
+    })
 
 
 def name(pattern):
@@ -59,7 +68,7 @@ def percent_axis(axis, shares):
 
 
 def length_text(tokens):
-    return f"{tokens // 2**20}M" if tokens >= 2**20 else f"{tokens // 1024}K"
+    return f"{tokens // 2**20}M" if tokens >= 2 ** 20 else f"{tokens // 1024}K"
 
 
 def length_axis(axis, lengths):

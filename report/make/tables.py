@@ -5,21 +5,20 @@ from . import speed, style
 from .evaluations import MAIN, ORACLE
 from .numbers import LENGTH, latex_text, nats, seconds
 
-CHANGES = {  # {parameter: {value: words}}, what is different from our setting
-    "representatives": lambda v: f"$R = {v}$",
-    "micro_block": lambda v: f"{v}-key micro-blocks",
-    "landmarks": lambda v: {None: "no landmarks", False: "no landmarks", "all": "landmarks on every head",
-                            True: "gated landmarks"}[v],
-    "aggregation": lambda v: {"max": "largest share over representatives", "mean": "mean share over representatives"}[v],
-    "block_mass": lambda v: "sum over the micro-blocks" if v == "sum" else "largest micro-block",
-    "output_weights": lambda v: "no head weights",
-    "sink_blocks": lambda v: "no forced first block" if v == 0 else f"{v} forced first blocks",
-    "local_blocks": lambda v: "no forced local blocks" if v == 0 else f"{v} forced local blocks",
-    "moments": lambda v: {0: "one key stands for its micro-block", 1: "mean keys, no variance"}[v],
-    "scope": lambda v: {"row": "a tolerance per row", "head": "a tolerance per head", "layer": "a tolerance per layer"}[v],
-    "control": lambda v: {"permuted_scores": "control: scores permuted within rows", "random_scores":
-                          "control: random scores", "shuffled_variances": "control: variances shuffled"}[v],
-    "block_k": lambda v: f"{v}-key blocks",
+CHANGES = {  # {parameter: words with its value, or {value: words}}, what is different from our setting
+    "representatives": "$R = {}$",
+    "micro_block": "{}-key micro-blocks",
+    "landmarks": {None: "no landmarks", "all": "landmarks on every head", True: "gated landmarks"},
+    "aggregation": {"max": "largest share over representatives", "mean": "mean share over representatives"},
+    "block_mass": {"sum": "sum over the micro-blocks"},
+    "output_weights": {False: "no head weights"},
+    "sink_blocks": {0: "no forced first block"},
+    "local_blocks": {0: "no forced local blocks", 1: "one forced local block", 2: "two forced local blocks"},
+    "moments": {0: "one key stands for its micro-block", 1: "mean keys, no variance"},
+    "scope": {"row": "a tolerance per row", "head": "a tolerance per head", "layer": "a tolerance per layer"},
+    "control": {"permuted_scores": "control: scores permuted within rows", "random_scores": "control: random scores",
+                "shuffled_variances": "control: variances shuffled"},
+    "block_k": "{}-key blocks",
 }
 
 
@@ -32,10 +31,9 @@ def words_of(changes):
         changes = {key: value for key, value in changes.items() if key not in ORACLE}
         found.append("oracle: the true mass of every block")
     for key, value in changes.items():
-        try:
-            found.append(CHANGES[key](value))
-        except KeyError:
-            found.append(f"{key} = {value}".replace("_", r"\_"))
+        words = CHANGES.get(key, {})
+        words = words.format(value) if isinstance(words, str) else words.get(value)
+        found.append(words or f"{key} = {value}".replace("_", r"\_"))
     return ", ".join(found)
 
 
@@ -73,43 +71,60 @@ def quality(evaluations):
     """Loss over dense at every density; divergence, agreement and recall."""
     densities = evaluations.densities(LENGTH)
     tables = {density: evaluations.table(density) for density in densities}
-    tasks = {density: {name: evaluations.recall(run)[0] for name, run in evaluations.with_tasks(density).items()}
-             for density in (0.025, 0.05, 0.1) if evaluations.with_tasks(density)}
+    tasks = {
+        density: {name: evaluations.recall(run)[0]
+                  for name, run in evaluations.with_tasks(density).items()}
+        for density in (0.025, 0.05, 0.1) if evaluations.with_tasks(density)
+    }
     order = list(tables[0.1].index)
     order += [name for table in tables.values() for name in table.index if name not in order]
     order = list(dict.fromkeys(sorted(order, key=lambda name: name == "oracle")))
-    head = ["pattern", *(rf"{100 * density:g}\,\%" for density in densities), "95\\,\\% interval", "KL", "top-1",
-            *(rf"recall {100 * density:g}\,\%" for density in tasks)]
+    head = [
+        "pattern", *(rf"{100 * density:g}\,\%" for density in densities), "95\\,\\% interval", "KL", "top-1",
+        *(rf"recall {100 * density:g}\,\%" for density in tasks)
+    ]
     rows = []
     for name in order:
-        losses = [bold(minus(nats(table.loss_increase[name])), name == "halftone") if name in table.index else "--"
-                  for table in tables.values()]
+        losses = [
+            bold(minus(nats(table.loss_increase[name])), name == "halftone") if name in table.index else "--"
+            for table in tables.values()
+        ]
         ten = tables[0.1]
         if name in ten.index:
             row = ten.loc[name]
-            rest = [f"{minus(nats(row.loss_increase_low))} to {minus(nats(row.loss_increase_high))}", nats(row.kl),
-                    percent(row.agreement)]
+            rest = [
+                f"{minus(nats(row.loss_increase_low))} to {minus(nats(row.loss_increase_high))}",
+                nats(row.kl),
+                percent(row.agreement)
+            ]
         else:
             rest = ["--"] * 3
         recalls = [percent(tasks[density][name]) if name in tasks[density] else "--" for density in tasks]
         rows.append([style.name(name), *losses, *rest, *recalls])
     return tabular("l" + "r" * len(densities) + "crr" + "r" * len(tasks), head, rows,
-                   rules=(len(rows) - 1,) if order[-1] == "oracle" else ())
+                   rules=(len(rows) - 1, ) if order[-1] == "oracle" else ())
 
 
 #: arrays of files with --heads: (head of the column, form)
-SELECTOR = {"captured_mass": ("mass kept", percent), "oracle_recall": ("oracle's blocks", percent),
-            "relative_error": ("error", "{:.3f}".format), "cosine": ("cosine", "{:.4f}".format),
-            "lse_error": ("LSE error", "{:.3f}".format), "log_mass_bias": ("bias", lambda x: minus(f"{x:.2f}")),
-            "log_mass_rmse": ("RMSE", "{:.2f}".format)}
+SELECTOR = {
+    "captured_mass": ("mass kept", percent), "oracle_recall": ("oracle's blocks", percent),
+    "relative_error": ("error", "{:.3f}".format), "cosine": ("cosine", "{:.4f}".format),
+    "lse_error": ("LSE error", "{:.3f}".format), "log_mass_bias": ("bias", lambda x: minus(f"{x:.2f}")),
+    "log_mass_rmse": ("RMSE", "{:.2f}".format)
+}
 
 
 def selectors(evaluations):
     """What is kept and lost, mean over documents, layers and heads; columns that a file has not are left out."""
     runs = evaluations.with_heads()
-    means = {name: {array: np.nanmean(values) for array in SELECTOR
-                    if (values := evaluations.array(run, array)) is not None and not np.isnan(values).all()}
-             for name, run in runs.items()}
+    means = {
+        name: {
+            array: np.nanmean(values)
+            for array in SELECTOR
+            if (values := evaluations.array(run, array)) is not None and not np.isnan(values).all()
+        }
+        for name, run in runs.items()
+    }
     columns = [array for array in SELECTOR if any(array in found for found in means.values())]
     rows = [[style.name(name), *(SELECTOR[array][1](found[array]) if array in found else "--" for array in columns)]
             for name, found in sorted(means.items(), key=lambda item: -item[1]["captured_mass"])]
@@ -122,13 +137,22 @@ def full(evaluations):
     for density in evaluations.densities(LENGTH):
         rules.append(len(rows))
         for name, row in evaluations.table(density).iterrows():
-            rows.append([percent(density, 1 if density < 0.03 else 0), style.name(name), percent(row.density, 2),
-                         minus(nats(row.loss_increase)),
-                         f"{minus(nats(row.loss_increase_low))} to {minus(nats(row.loss_increase_high))}", nats(row.kl),
-                         percent(row.agreement), p_value(row.p_holm),
-                         p_value(row.p_equivalence), latex_text(seconds(row.select_seconds))])
-    text = tabular("llrrcrrrrr", ["wanted", "pattern", "density", "loss", "95\\,\\% interval", "KL", "top-1", "$p$ (Holm)",
-                                  "$p$ (equiv.)", "choosing"], rows, rules[1:])
+            rows.append([
+                percent(density, 1 if density < 0.03 else 0),
+                style.name(name),
+                percent(row.density, 2),
+                minus(nats(row.loss_increase)),
+                f"{minus(nats(row.loss_increase_low))} to {minus(nats(row.loss_increase_high))}",
+                nats(row.kl),
+                percent(row.agreement),
+                p_value(row.p_holm),
+                p_value(row.p_equivalence),
+                latex_text(seconds(row.select_seconds))
+            ])
+    text = tabular("llrrcrrrrr", [
+        "wanted", "pattern", "density", "loss", "95\\,\\% interval", "KL", "top-1", "$p$ (Holm)", "$p$ (equiv.)",
+        "choosing"
+    ], rows, rules[1:])
     return text.replace("tabular", "longtable").replace("\\midrule\n", "\\midrule\n\\endhead\n", 1)
 
 
@@ -138,17 +162,22 @@ def lengths(evaluations):
         rules.append(len(rows))
         for name, row in evaluations.table(0.1, length).sort_values("kl").iterrows():
             if name in style.PATTERNS:
-                rows.append([length_name(length), style.name(name).split(" (")[0], minus(nats(row.loss_increase)), nats(row.kl),
-                             percent(row.agreement)])
+                rows.append([
+                    length_name(length),
+                    style.name(name).split(" (")[0],
+                    minus(nats(row.loss_increase)),
+                    nats(row.kl),
+                    percent(row.agreement)
+                ])
     return tabular("rlrrr", ["tokens", "pattern", "loss", "KL", "top-1"], rows, rules[1:])
 
 
 #: settings that the text discusses, by what they change; the others are in the appendix
 DISCUSSED = [{"scope": "layer"}, {"scope": "head"}, {"scope": "row"}, {"moments": 1}, {"micro_block": 16},
-             {"micro_block": 16, "representatives": 8}, {"representatives": 8}, {"representatives": 32},
-             {"output_weights": False}, {"landmarks": None}, {"landmarks": "all"}, {"block_k": 128},
-             {"control": "shuffled_variances"}, {"control": "permuted_scores"},
-             {"control": "random_scores", "output_weights": False}, ORACLE]
+             {"micro_block": 16,
+              "representatives": 8}, {"representatives": 8}, {"representatives": 32}, {"output_weights": False},
+             {"landmarks": None}, {"landmarks": "all"}, {"block_k": 128}, {"control": "shuffled_variances"},
+             {"control": "permuted_scores"}, {"control": "random_scores", "output_weights": False}, ORACLE]
 
 
 def variants(evaluations, density=0.1):
@@ -157,10 +186,15 @@ def variants(evaluations, density=0.1):
         if changes and changes not in DISCUSSED:
             continue
         row = evaluations.row(run)
-        rows.append([words_of(changes), minus(nats(row.loss_increase)), nats(row.kl), percent(row.agreement),
-                     p_value(row.p_first_holm)])
+        rows.append([
+            words_of(changes),
+            minus(nats(row.loss_increase)),
+            nats(row.kl),
+            percent(row.agreement),
+            p_value(row.p_first_holm)
+        ])
     rows[1:] = sorted(rows[1:], key=lambda row: float(row[2]))
-    return tabular("lrrrr", ["setting", "loss", "KL", "top-1", "$p$"], rows, rules=(1,))
+    return tabular("lrrrr", ["setting", "loss", "KL", "top-1", "$p$"], rows, rules=(1, ))
 
 
 def all_variants(evaluations):
@@ -175,13 +209,16 @@ def all_variants(evaluations):
         cells = [words]
         for density in densities:
             row = by_density.get(density)
-            cells += ["--"] * 3 if row is None else [minus(nats(row.loss_increase)), nats(row.kl), p_value(row.p_first_holm)]
+            cells += ["--"] * 3 if row is None else [
+                minus(nats(row.loss_increase)), nats(row.kl),
+                p_value(row.p_first_holm)
+            ]
         rows.append((by_density.get(0.1, by_density[min(by_density)]).kl, cells))
     rows[1:] = sorted(rows[1:], key=lambda row: row[0])
     head = ["setting"]
     for density in densities:
         head += [rf"{100 * density:g}\,\%: loss", "KL", "$p$"]
-    text = tabular("l" + "rrr" * len(densities), head, [cells for _, cells in rows], rules=(1,))
+    text = tabular("l" + "rrr" * len(densities), head, [cells for _, cells in rows], rules=(1, ))
     return text.replace("tabular", "longtable").replace("\\midrule\n", "\\midrule\n\\endhead\n", 1)
 
 
@@ -195,11 +232,13 @@ def tasks(evaluations):
                 names = list(accuracy)
                 columns.append(("dense", "", {task: dense for task, (_, dense) in accuracy.items()}))
             columns.append((style.name(pattern).split(" (")[0], rf"{100 * density:g}\,\%",
-                            {task: share for task, (share, _) in accuracy.items()}))
-    rows = [[title, share, *(f"{100 * values.get(task, np.nan):.0f}" for task in names)] for title, share, values in columns]
+                            {task: share
+                             for task, (share, _) in accuracy.items()}))
+    rows = [[title, share, *(f"{100 * values.get(task, np.nan):.0f}" for task in names)]
+            for title, share, values in columns]
     head = ["attention", "", *(task.replace("_", " ").replace("recall ", "recall ") for task in names)]
     head = [rf"\rotatebox{{60}}{{{text}}}" if i > 1 else text for i, text in enumerate(head)]
-    return tabular("ll" + "r" * len(names), head, rows, rules=(1,))
+    return tabular("ll" + "r" * len(names), head, rows, rules=(1, ))
 
 
 def scenarios(evaluations, density=0.1):
@@ -225,8 +264,13 @@ def models(evaluations, density=0.1):
             continue
         others = table.drop(index=["halftone", "oracle"], errors="ignore")
         ours = table.loc["halftone"]
-        rows.append(["evaluated" if model == MAIN else model.replace("_", " "), f"{ours.loss_dense:.3f}", nats(ours.loss_increase), p_value(ours.p_equivalence),
-                     style.name(others.index[0]).split(" (")[0], nats(others.loss_increase.iloc[0])])
+        rows.append([
+            "evaluated" if model == MAIN else model.replace("_", " "), f"{ours.loss_dense:.3f}",
+            nats(ours.loss_increase),
+            p_value(ours.p_equivalence),
+            style.name(others.index[0]).split(" (")[0],
+            nats(others.loss_increase.iloc[0])
+        ])
     return tabular("lrrrlr", ["model", "dense loss", "Halftone", "$p$ (equiv.)", "best other", "its loss"], rows)
 
 
@@ -244,28 +288,35 @@ def kernel(bench):
         heads = f"{row.heads}" if row.heads == row.heads_kv else f"{row.heads}/{row.heads_kv}"
         if row.batch > 1:
             heads = rf"{row.batch}\,$\times$\,{heads}"
-        rows.append([f"{row.dim}", "yes" if row.causal else "no", length_name(row.seq), heads,
-                     f"{percent(row.density)}, {row.mask}".replace("halftone layer", "real, layer"),
-                     f"{1e3 * dense['cudnn']:.3f}", f"{1e3 * dense['own']:.3f}", f"{1e3 * row.seconds_median:.3f}",
-                     f"{row.tflops_kept:.0f}", f"{dense['cudnn'] / row.seconds_median:.2f}",
-                     f"{dense['best'] / row.seconds_median:.2f}", f"{1 / row.density:.1f}",
-                     "--" if np.isnan(row.over_even) else f"{row.over_even:.2f}"])
-    return tabular("rlrrlrrrrrrrr", ["dim", "causal", "tokens", "heads", "mask", "cuDNN", "own", "sparse", "TFLOP/s",
-                                     "/ cuDNN", "/ best", "ideal", "/ even"], rows, rules[1:])
+        rows.append([
+            f"{row.dim}", "yes" if row.causal else "no",
+            length_name(row.seq), heads, f"{percent(row.density)}, {row.mask}".replace("halftone layer", "real, layer"),
+            f"{1e3 * dense['cudnn']:.3f}", f"{1e3 * dense['own']:.3f}", f"{1e3 * row.seconds_median:.3f}",
+            f"{row.tflops_kept:.0f}", f"{dense['cudnn'] / row.seconds_median:.2f}",
+            f"{dense['best'] / row.seconds_median:.2f}", f"{1 / row.density:.1f}",
+            "--" if np.isnan(row.over_even) else f"{row.over_even:.2f}"
+        ])
+    return tabular("rlrrlrrrrrrrr", [
+        "dim", "causal", "tokens", "heads", "mask", "cuDNN", "own", "sparse", "TFLOP/s", "/ cuDNN", "/ best", "ideal",
+        "/ even"
+    ], rows, rules[1:])
 
 
 def speedups(bench):
     """The rows that were aimed at."""
     rows = []
-    for dim, causal, seq in ((128, 0, 4096), (128, 0, 8192), (128, 0, 16384), (128, 1, 16384), (128, 1, 32768), (128, 1, 65536),
-                             (64, 0, 16384), (64, 1, 32768), (64, 1, 65536)):
+    for dim, causal, seq in ((128, 0, 4096), (128, 0, 8192), (128, 0, 16384), (128, 1, 16384), (128, 1, 32768),
+                             (128, 1, 65536), (64, 0, 16384), (64, 1, 32768), (64, 1, 65536)):
         row, dense = bench.sparse("even", dim, causal, seq), bench.dense(dim, causal, seq)
-        rows.append([f"{dim}", "causal" if causal else "full", style.length_text(seq), percent(row.density, 0),
-                     f"{dense['cudnn'] / dense['own']:.2f}", f"{row.tflops_kept:.0f}",
-                     f"{dense['cudnn'] / row.seconds_median:.1f}", f"{dense['best'] / row.seconds_median:.1f}",
-                     f"{1 / row.density:.1f}"])
-    return tabular("rlrrrrrrr", ["dim", "", "tokens", "kept", "own dense", "TFLOP/s", "/ cuDNN", "/ best", "ideal"], rows,
-                   rules=(6,))
+        rows.append([
+            f"{dim}", "causal" if causal else "full",
+            style.length_text(seq),
+            percent(row.density, 0), f"{dense['cudnn'] / dense['own']:.2f}", f"{row.tflops_kept:.0f}",
+            f"{dense['cudnn'] / row.seconds_median:.1f}", f"{dense['best'] / row.seconds_median:.1f}",
+            f"{1 / row.density:.1f}"
+        ])
+    return tabular("rlrrrrrrr", ["dim", "", "tokens", "kept", "own dense", "TFLOP/s", "/ cuDNN", "/ best", "ideal"],
+                   rows, rules=(6, ))
 
 
 def selection(bench):
@@ -275,11 +326,16 @@ def selection(bench):
         here = s[(s.permille == 100) & (s.micro_block == micro_block) & (s.representatives == representatives)]
         rules.append(len(rows))
         for row in here.sort_values("seq").itertuples():
-            rows.append([f"{micro_block}", f"{representatives}", style.length_text(row.seq),
-                         *(f"{value:.0f}" for value in (row.statistics_us, row.scores_us, row.threshold_us, row.lists_us,
-                                                        row.selection_us, row.attention_us)), percent(row.share, 0)])
-    return tabular("rrrrrrrrrr", ["$b$", "$R$", "tokens", "stat.", "scores", "thresh.", "lists", "all", "attention", "share"],
-                   rows, rules[1:])
+            rows.append([
+                f"{micro_block}", f"{representatives}",
+                style.length_text(row.seq), *(f"{value:.0f}"
+                                              for value in (row.statistics_us, row.scores_us, row.threshold_us,
+                                                            row.lists_us, row.selection_us, row.attention_us)),
+                percent(row.share, 0)
+            ])
+    return tabular("rrrrrrrrrr",
+                   ["$b$", "$R$", "tokens", "stat.", "scores", "thresh.", "lists", "all", "attention", "share"], rows,
+                   rules[1:])
 
 
 def pytorch(bench):
@@ -287,19 +343,23 @@ def pytorch(bench):
     p = bench.pytorch
     p = p[(p.dim == 128) & (p.causal == 1)]
     lengths_, wanted = sorted(set(p.seq)), sorted(set(p.density_wanted) - {1.0})
-    methods = [m for m in ("FlexAttention", "FlashInfer", "FlashAttention-4", "halftone", "halftone, selecting",
-                           "halftone, selecting fast")
-               if m in set(p.method)]
+    methods = [
+        m for m in ("FlexAttention", "FlashInfer", "FlashAttention-4", "halftone", "halftone, selecting",
+                    "halftone, selecting fast") if m in set(p.method)
+    ]
     rows, rules = [], []
     for seq in lengths_:
         rules.append(len(rows))
         for density in wanted:
             here = p[(p.seq == seq) & (p.density_wanted == density)].set_index("method").speedup
-            rows.append([style.length_text(seq), percent(density, 1 if density < 0.03 else 0),
-                         *(f"{here[m]:.2f}" if m in here.index else "--" for m in methods), f"{1 / density:.0f}"])
+            rows.append([
+                style.length_text(seq),
+                percent(density, 1 if density < 0.03 else 0),
+                *(f"{here[m]:.2f}" if m in here.index else "--" for m in methods), f"{1 / density:.0f}"
+            ])
     titles = {"halftone": "Halftone", "halftone, selecting": "selecting", "halftone, selecting fast": "selecting fast"}
-    return tabular("rr" + "r" * (len(methods) + 1), ["tokens", "kept", *(titles.get(m, m) for m in methods), "ideal"], rows,
-                   rules[1:])
+    return tabular("rr" + "r" * (len(methods) + 1), ["tokens", "kept", *(titles.get(m, m) for m in methods), "ideal"],
+                   rows, rules[1:])
 
 
 def prediction(bench):
@@ -323,22 +383,29 @@ def versions(bench):
     rows = []
     for what, cells in t.groupby("what", sort=False):
         cells = cells.set_index("column")
-        words = [text for text, value in zip(cells.text[columns], cells.value[columns]) if np.isnan(value) and text != "-"]
+        words = [
+            text for text, value in zip(cells.text[columns], cells.value[columns]) if np.isnan(value) and text != "-"
+        ]
         text = "; ".join([what, *words]) if words else what
-        predicted = cells.text["predicted"].replace("-", "--") if cells.text["predicted"] == "-" else cells.text["predicted"]
-        rows.append([text.replace("%", r"\%"), predicted.replace("%", r"\%"),
-                     *("--" if np.isnan(cells.value[column]) else f"{cells.value[column]:.0f}" for column in columns)])
+        predicted = cells.text["predicted"].replace("-",
+                                                    "--") if cells.text["predicted"] == "-" else cells.text["predicted"]
+        rows.append([
+            text.replace("%", r"\%"),
+            predicted.replace("%", r"\%"),
+            *("--" if np.isnan(cells.value[column]) else f"{cells.value[column]:.0f}" for column in columns)
+        ])
     return tabular(r"p{0.5\linewidth}p{0.17\linewidth}rrrr",
                    ["version", "predicted", "8K", "16K causal", "10\\,\\%", "causal"], rows)
 
 
 def write_all(evaluations, bench, folder):
-    made = {"quality": quality(evaluations), "full": full(evaluations), "lengths": lengths(evaluations),
-            "variants": variants(evaluations), "all-variants": all_variants(evaluations), "tasks": tasks(evaluations), "scenarios": scenarios(evaluations),
-            "models": models(evaluations), "selectors": selectors(evaluations), "kernel": kernel(bench), "speedups": speedups(bench),
-            "selection": selection(bench), "pytorch": pytorch(bench), "prediction": prediction(bench),
-            "versions": versions(bench)}
+    made = {
+        "quality": quality(evaluations), "full": full(evaluations), "lengths": lengths(evaluations),
+        "variants": variants(evaluations), "all-variants": all_variants(evaluations), "tasks": tasks(evaluations),
+        "scenarios": scenarios(evaluations), "models": models(evaluations), "selectors": selectors(evaluations),
+        "kernel": kernel(bench), "speedups": speedups(bench), "selection": selection(bench), "pytorch": pytorch(bench),
+        "prediction": prediction(bench), "versions": versions(bench)
+    }
     for name, text in made.items():
         (folder / f"table-{name}.tex").write_text(text)
     return made
-

@@ -27,6 +27,7 @@ NUMBERS = {row["name"]: row for row in csv.DictReader((ROOT / "report" / "number
 
 
 class UpToDate(unittest.TestCase):
+
     def test_pdf_is_of_the_inputs_that_are_here(self):
         self.assertEqual(inputs.changed(), [], "scripts/report makes report/report.pdf anew")
 
@@ -81,9 +82,11 @@ class Headlines(unittest.TestCase):
         table = self.eval_file("LossTen").summary
         ours = table[table.pattern == "halftone"].iloc[0]
         self.assertIn("10 %", ours.setting)
-        said = self.found(r"loses ([\d.]+) nats per token over dense attention with Halftone \(95 % interval ([\d.]+) to "
-                          r"([\d.]+); equivalence")
-        self.assertEqual(list(said), [f"{ours[x]:.4f}" for x in ("loss_increase", "loss_increase_low", "loss_increase_high")])
+        said = self.found(
+            r"loses ([\d.]+) nats per token over dense attention with Halftone \(95 % interval ([\d.]+) to "
+            r"([\d.]+); equivalence")
+        self.assertEqual(list(said),
+                         [f"{ours[x]:.4f}" for x in ("loss_increase", "loss_increase_low", "loss_increase_high")])
         self.assertLess(ours.p_equivalence, 0.05)
         best = self.eval_file("BestLossTen").summary
         best = best[(best.pattern != "halftone") & (best.pattern != "causal")].sort_values("loss_increase").iloc[0]
@@ -146,8 +149,8 @@ class Results(unittest.TestCase):
             found = evaluations.Evaluations(folder, folder)
             whole = read_eval(folder / "h200-main-16k-10.h5").summary
             for model, more in (("halftone_lm", 1), ("seed1", 2)):
-                np.testing.assert_allclose(found.table(0.1, model=model).loss_increase["halftone"],
-                                           whole.loss_increase.iloc[0] + more)
+                np.testing.assert_allclose(
+                    found.table(0.1, model=model).loss_increase["halftone"], whole.loss_increase.iloc[0] + more)
             self.assertEqual(found.models(), ["halftone_lm", "seed1"])
             self.assertEqual(found.densities(), [0.1])
 
@@ -164,7 +167,8 @@ class Results(unittest.TestCase):
 
             self.copy(folder, "10-worse.h5", worse)
             refused = claims.check(evaluations.Evaluations(folder, folder), bench)
-            self.assertTrue(any("lowest loss_increase of all patterns at 10 % of 16,384" in text for text in refused), refused)
+            self.assertTrue(any("lowest loss_increase of all patterns at 10 % of 16,384" in text for text in refused),
+                            refused)
 
     def test_labels(self):
         self.assertEqual(evaluations.parse_label("local 10 %"), ("local", {}, 0.1))
@@ -187,7 +191,7 @@ class Results(unittest.TestCase):
         self.assertGreater(falling.worst, 0.3)
 
     def test_notes_as_tables(self):
-        text = "# a\n\n## Versions\n\ntext\n\n| v | ms |\n|---|---|\n| 1 | 5 (6) |\n| **2** | - |\n\n| other |\n\n## b\n"
+        text = "# a\n\n## Versions\n\nx\n\n| v | ms |\n|---|---|\n| 1 | 5 (6) |\n| **2** | - |\n\n| other |\n\n## b\n"
         self.assertEqual(record.table_under(text, "Versions"), [["v", "ms"], ["1", "5 (6)"], ["2", "-"]])
         profile = "  Memory Throughput   %   51.07\n  Memory Throughput   Tbyte/s   1.14\n  Duration   us   338.18\n"
         self.assertEqual(record.metric(profile, "Memory Throughput", False), 1.14e12)
