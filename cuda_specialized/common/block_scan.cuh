@@ -3,9 +3,11 @@
 
 #include <cstdint>
 
+#include "halftone/cuda_specialized/common/barrier.cuh"
+
 namespace halftone::cuda {
 
-/// Sum of `value` over the threads before this one, of kThreads; `total`: over all.
+/// Sum of `value` over the threads before this one, of the first kThreads of the block; `total`: over all of them.
 template <int kThreads>
 __device__ inline std::uint64_t exclusive_scan(std::uint64_t value, std::uint64_t& total) {
   static_assert(kThreads % 32 == 0 && kThreads <= 1024);
@@ -17,9 +19,9 @@ __device__ inline std::uint64_t exclusive_scan(std::uint64_t value, std::uint64_
     const std::uint64_t other = __shfl_up_sync(0xffffffffu, sum, step);
     if (lane >= step) sum += other;
   }
-  __syncthreads();  // of_warp may still be read from the last call
+  named_sync(0, kThreads);  // of_warp may still be read from the last call
   if (lane == 31) of_warp[warp] = sum;
-  __syncthreads();
+  named_sync(0, kThreads);
   std::uint64_t before = 0;
   total = 0;
   for (int w = 0; w < kThreads / 32; ++w) {

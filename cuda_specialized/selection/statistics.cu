@@ -2,6 +2,7 @@
 #include "halftone/cuda_specialized/common/barrier.cuh"
 #include "halftone/cuda_specialized/common/block_scan.cuh"
 #include "halftone/cuda_specialized/common/check.hpp"
+#include "halftone/cuda_specialized/common/copy_async.cuh"
 #include "halftone/cuda_specialized/selection/elements.cuh"
 #include "halftone/cuda_specialized/selection/plan.hpp"
 
@@ -9,32 +10,42 @@ namespace halftone::cuda::selection {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kInFlight = 4;  // 16-byte loads per thread
+constexpr int kInFlight = 16;  // 16-byte loads per thread: a micro-block's, in one trip to the memory
 constexpr int kQueriesPerThread = 4;
 
-/// Thread blocks of each kind of work, in the order in which they are numbered, after the first.
+/// Thread blocks of each kind of work per sequence and key-value head, in the order in which they are numbered, after
+/// the first.
 struct Shares {
-  std::int32_t zeroes;
-  std::int32_t queries, keys, values;  ///< per sequence and key-value head
+  std::int32_t keys, values, queries;
 };
 
 __host__ __device__ inline int rows_per_block(const Plan& plan) { return kThreads / (plan.dim / 8); }
 
-/// Walks `count` rows of 8 columns each, `stride` elements apart, in order, with many loads in flight.
+/// A thread block's shared memory: rows on their way, [kInFlight, kThreads] pieces, of which a thread touches its own
+/// alone; behind a barrier, eight values of every thread.
+extern __shared__ uint4 staged[];
+constexpr int kSharedBytes = kInFlight * kThreads * static_cast<int>(sizeof(uint4));
+using Values = float[kThreads][9];
+static_assert(sizeof(Values) <= kSharedBytes);
+__device__ inline Values& shared_values() { return *reinterpret_cast<Values*>(staged); }
+
+/// Walks `count` rows of 8 columns each, `stride` elements apart, in order. They come through shared memory: so many in
+/// flight would cost 64 registers and as many copies of the code.
 template <class Element, class Visit>
 __device__ inline void for_rows(const std::uint16_t* first, std::int64_t stride, int count, const Visit& visit) {
+  uint4* mine = staged + threadIdx.x;
   for (int begin = 0; begin < count; begin += kInFlight) {
-    uint4 packed[kInFlight];
-#pragma unroll
-    for (int i = 0; i < kInFlight; ++i)
-      if (begin + i < count) packed[i] = __ldg(reinterpret_cast<const uint4*>(first + (begin + i) * stride));
-#pragma unroll
-    for (int i = 0; i < kInFlight; ++i)
-      if (begin + i < count) {
-        float x[8];
-        unpack<Element>(packed[i], x);
-        visit(begin + i, x);
-      }
+    const int rows = min(kInFlight, count - begin);
+#pragma unroll 4
+    for (int i = 0; i < rows; ++i, first += stride) copy_async(shared_address(mine + i * kThreads), first, true);
+    copy_commit();
+    copy_wait<0>();
+#pragma unroll 4
+    for (int i = 0; i < rows; ++i) {
+      float x[8];
+      unpack<Element>(mine[i * kThreads], x);
+      visit(begin + i, x);
+    }
   }
 }
 
@@ -42,7 +53,8 @@ __device__ inline void for_rows(const std::uint16_t* first, std::int64_t stride,
 template <class Element>
 __device__ void store_block_mean(const Plan& plan, float (&sum)[8], std::int32_t sequence, int block, int m, int piece,
                                  std::int64_t len_k, std::uint16_t* means) {
-  __shared__ float sums[kThreads][9];
+  Values& sums = shared_values();
+  __syncthreads();  // what lay there has been read
 #pragma unroll
   for (int c = 0; c < 8; ++c) sums[threadIdx.x][c] = sum[c];
   __syncthreads();
@@ -65,10 +77,10 @@ __device__ void store_block_mean(const Plan& plan, float (&sum)[8], std::int32_t
 /// narrow part of an operand; null: nowhere. By all threads of the block.
 template <bool kMean>
 __device__ void store_groups(const Plan& plan, const float (&x)[8], std::uint8_t* narrow, int row, int piece) {
-  __shared__ float values[kThreads][9];
+  Values& values = shared_values();
   const patterns::detail::VarianceGroups groups(plan.params.dim);
   const int pieces = plan.dim / 8, first = static_cast<int>(threadIdx.x) - piece;  // thread of the row's first piece
-  __syncthreads();  // the values of the last call have been read
+  __syncthreads();                                                                 // what lay there has been read
 #pragma unroll
   for (int c = 0; c < 8; ++c) values[threadIdx.x][c] = x[c];
   __syncthreads();
@@ -178,21 +190,17 @@ __device__ void gather_queries(const Plan& plan, std::int32_t sequence, int part
   }
 }
 
-constexpr int kZeroed = kThreads * 4 * 4;  // words that a thread block zeroes
-
-/// Zeroes the counts of priorities.
-__device__ void zero_counts(const Plan& plan, int part) {
-  auto* words = reinterpret_cast<uint4*>(plan.first_bins) + part * (kZeroed / 4);
-  const auto* end = reinterpret_cast<const uint4*>(plan.second_bins + kSecondBins);
-#pragma unroll
-  for (int i = 0; i < 4; ++i)
-    if (uint4* at = words + i * kThreads + threadIdx.x; at < end) *at = {0, 0, 0, 0};
+/// Zeroes the counts of priorities, by all threads of the launch.
+__device__ void zero_counts(const Plan& plan) {
+  auto* words = reinterpret_cast<uint4*>(plan.first_bins);
+  constexpr std::uint32_t kPieces = (kFirstBins + kGroups * kGroupStride + kSecondBins) / 4;
+  for (std::uint32_t i = blockIdx.x * kThreads + threadIdx.x; i < kPieces; i += gridDim.x * kThreads) words[i] = {};
 }
 
-/// What later kernels look up per tile or start from.
+/// What the choice looks up per tile or starts from.
 __device__ void prepare(const Plan& plan) {
   const int thread = static_cast<int>(threadIdx.x);
-  for (int i = thread; i < plan.list_blocks; i += kThreads) plan.progress[i] = 0;
+  for (int i = thread; i < plan.select_blocks; i += kThreads) plan.told[i] = 0;
   std::uint64_t visible = 0, forced = 0;
   for (int i = thread; i < plan.geometry.batch * plan.tiles; i += kThreads) {
     const int b = i / plan.tiles, tile = i % plan.tiles;
@@ -220,25 +228,24 @@ __device__ void prepare(const Plan& plan) {
   // The slack makes 0.3 of 10 blocks 3, though 0.3 * 10 may be a rounding below.
   const double budget = floor(plan.options.density * static_cast<double>(control.outcome.visible) * (1.0 + 1e-12));
   const std::int64_t rank = static_cast<std::int64_t>(budget) - control.outcome.forced;
-  control.search[0].rank = static_cast<std::uint64_t>(rank < 0 ? 0 : rank);
+  control.rank = static_cast<std::uint64_t>(rank < 0 ? 0 : rank);
 }
 
 template <class Element>
-__global__ void __launch_bounds__(kThreads, 4) statistics_kernel(const __grid_constant__ Plan plan, Shares shares) {
+__global__ void __launch_bounds__(kThreads, 3) statistics_kernel(const __grid_constant__ Plan plan, Shares shares) {
   launch_dependents();
+  if (plan.has_budget()) zero_counts(plan);
   const std::int32_t sequences = plan.params.batch * plan.params.heads_kv;
   auto index = static_cast<std::int32_t>(blockIdx.x);
   if (index == 0) return prepare(plan);
   index -= 1;
-  if (index < shares.zeroes) return zero_counts(plan, index);
-  index -= shares.zeroes;
-  if (index < sequences * shares.queries)
-    return gather_queries<Element>(plan, index / shares.queries, index % shares.queries);
-  index -= sequences * shares.queries;
   if (index < sequences * shares.keys)
     return summarise_micro_blocks<Element, false>(plan, index / shares.keys, index % shares.keys);
   index -= sequences * shares.keys;
-  summarise_micro_blocks<Element, true>(plan, index / shares.values, index % shares.values);
+  if (index < sequences * shares.values)
+    return summarise_micro_blocks<Element, true>(plan, index / shares.values, index % shares.values);
+  index -= sequences * shares.values;
+  gather_queries<Element>(plan, index / shares.queries, index % shares.queries);
 }
 
 }  // namespace
@@ -246,17 +253,13 @@ __global__ void __launch_bounds__(kThreads, 4) statistics_kernel(const __grid_co
 void launch_statistics(const Plan& plan, cudaStream_t stream) {
   const int rows = rows_per_block(plan);
   const int micro_blocks = (plan.blocks * plan.micros + rows - 1) / rows;
-  constexpr int kWords = kFirstBins + kGroups * kGroupStride + kSecondBins;
-  const Shares shares{plan.has_budget() ? (kWords + kZeroed - 1) / kZeroed : 0,
-                      plan.item_groups * kItemRows / (rows * kQueriesPerThread), micro_blocks,
-                      plan.options.landmarks ? micro_blocks : 0};
+  const Shares shares{micro_blocks, plan.options.landmarks ? micro_blocks : 0,
+                      plan.item_groups * kItemRows / (rows * kQueriesPerThread)};
   const std::int64_t sequences = std::int64_t{plan.params.batch} * plan.params.heads_kv;
-  const auto blocks =
-      static_cast<unsigned>(1 + shares.zeroes + sequences * (shares.queries + shares.keys + shares.values));
-  if (plan.params.dtype == DType::bfloat16)
-    statistics_kernel<bfloat16><<<blocks, kThreads, 0, stream>>>(plan, shares);
-  else
-    statistics_kernel<float16><<<blocks, kThreads, 0, stream>>>(plan, shares);
+  const auto blocks = static_cast<unsigned>(1 + sequences * (shares.keys + shares.values + shares.queries));
+  const auto kernel = plan.params.dtype == DType::bfloat16 ? statistics_kernel<bfloat16> : statistics_kernel<float16>;
+  HALFTONE_CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes));
+  kernel<<<blocks, kThreads, kSharedBytes, stream>>>(plan, shares);
   HALFTONE_CUDA_CHECK(cudaGetLastError());
 }
 

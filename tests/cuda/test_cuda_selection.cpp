@@ -272,6 +272,22 @@ std::vector<Case> device_cases() {
                    .len_q = {600},
                    .len_k = {9001},
                    .options = {.micro_block = 8}});
+  cases.push_back({.name = "more_items_than_multiprocessors",
+                   .dtype = DType::bfloat16,
+                   .heads_q = 20,
+                   .heads_kv = 20,
+                   .dim = 64,
+                   .len_q = {1800},
+                   .len_k = {1800},
+                   .options = {.representatives = 64}});
+  cases.push_back({.name = "rows_of_many_words",
+                   .dtype = DType::bfloat16,
+                   .heads_q = 2,
+                   .heads_kv = 1,
+                   .dim = 64,
+                   .len_q = {200},
+                   .len_k = {66100},
+                   .options = {.micro_block = 64, .representatives = 8}});
   cases.push_back({.name = "float16_small_dim",
                    .dtype = DType::float16,
                    .dim = 64,
@@ -394,6 +410,27 @@ TEST_P(CudaSelection, IsTheSameEveryTimeAlsoInAGraph) {
   cudaStreamDestroy(stream);
 }
 
+TEST_P(CudaSelection, RunsBesideAnotherOfItsKind) {
+  // Thread blocks wait for one another: two calls that share the multiprocessors must not wait for ever.
+  const Problem p(GetParam());
+  HalftoneOptions options = p.c.options;
+  options.density = 0.5 * (1.0 + least_density(p, options));
+  DeviceProblem alone(p, options);
+  const Lists expected(alone.run());
+  DeviceProblem problems[] = {{p, options}, {p, options}, {p, options}};
+  cudaStream_t streams[std::size(problems)];
+  Selection selections[std::size(problems)];
+  for (cudaStream_t& stream : streams) HALFTONE_CUDA_CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  for (DeviceProblem& problem : problems) problem.workspace();
+  HALFTONE_CUDA_CHECK(cudaDeviceSynchronize());
+  for (int repetition = 0; repetition < 10; ++repetition)
+    for (std::size_t i = 0; i < std::size(problems); ++i)
+      selections[i] = select(problems[i].params, problems[i].options, problems[i].workspace(), streams[i]);
+  HALFTONE_CUDA_CHECK(cudaDeviceSynchronize());
+  for (const Selection& selection : selections) EXPECT_EQ(Lists(selection), expected);
+  for (cudaStream_t stream : streams) cudaStreamDestroy(stream);
+}
+
 TEST_P(CudaSelection, WeighsHeads) {
   const Problem p(GetParam());
   Weights weights;
@@ -462,6 +499,27 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(Case{
         .name = "long", .dtype = DType::bfloat16, .heads_q = 2, .dim = 64, .len_q = {5000}, .len_k = {5000}}),
     [](const auto& info) { return info.param.name; });
+
+class CudaSelectionOfManyRows : public CudaSelection {};
+INSTANTIATE_TEST_SUITE_P(Halftone, CudaSelectionOfManyRows,
+                         ::testing::Values(Case{.name = "short",
+                                                .dtype = DType::bfloat16,
+                                                .heads_q = 64,
+                                                .dim = 8,
+                                                .causal = false,
+                                                .len_q = {70400},
+                                                .len_k = {300},
+                                                .options = {.representatives = 1}}),
+                         [](const auto& info) { return info.param.name; });
+
+TEST_P(CudaSelectionOfManyRows, KeepsWhatTheHostKeeps) {
+  // 35,200 rows: more than 256 for each of up to 132 thread blocks.
+  const Problem p(GetParam());
+  HalftoneOptions options = p.c.options;
+  options.sink_blocks = options.local_blocks = 0;
+  options.density = std::max(0.5, least_density(p, options));
+  expect_same_selection(p, options);
+}
 
 HostTensor filled(const Tensor::Shape& shape, float value) {
   HostTensor t("filled", DType::bfloat16, shape);
