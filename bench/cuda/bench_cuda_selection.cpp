@@ -1,5 +1,5 @@
 // The halftone selection on the GPU, stage by stage, against the attention it makes sparse. Counters are medians in
-// microseconds: of each stage (the choice: the selection's time less the statistics'), of the whole selection, of the
+// microseconds: of each stage (the difference between the call with and without it), of the whole selection, of the
 // attention alone with the list it made; the benchmark's own time is selection and attention together. L2 is flushed
 // before each timed call.
 #include <benchmark/benchmark.h>
@@ -75,6 +75,10 @@ class Case {
 
   void selection(cudaStream_t stream) const { select(params, options, selection_space_.get(), stream); }
   void forward(cudaStream_t stream) const { cuda::sm90::forward(attention, attention_space_.get(), stream); }
+  void scores(cudaStream_t stream) const {
+    launch_statistics(plan, stream);
+    launch_scores(plan, stream);
+  }
   SelectionOutcome outcome() const {
     SelectionOutcome result;
     HALFTONE_CUDA_CHECK(cudaMemcpy(&result, &plan.control->outcome, sizeof result, cudaMemcpyDeviceToHost));
@@ -96,6 +100,11 @@ void measure(benchmark::State& state, const Config& config) {
   Timer timer;
   const Case c(config, timer.stream());
   const std::vector<Launch> launches = {[&](cudaStream_t stream) { launch_statistics(c.plan, stream); },
+                                        [&](cudaStream_t stream) { c.scores(stream); },
+                                        [&](cudaStream_t stream) {
+                                          c.scores(stream);
+                                          launch_threshold(c.plan, stream);
+                                        },
                                         [&](cudaStream_t stream) { c.selection(stream); },
                                         [&](cudaStream_t stream) { c.forward(stream); },
                                         [&](cudaStream_t stream) {
@@ -106,21 +115,22 @@ void measure(benchmark::State& state, const Config& config) {
   const std::vector<std::vector<double>> times = timer.take_turns(launches, kRepetitions, true);
   std::vector<double> us;
   for (const std::vector<double>& samples : times) us.push_back(median(samples) * 1e6);
-  const double statistics = us[0], selection = us[1], attention = us[2], both = us[3];
-  for (auto _ : state) state.SetIterationTime(both * 1e-6);
+  for (auto _ : state) state.SetIterationTime(us[5] * 1e-6);
   const SelectionOutcome outcome = c.outcome();
-  state.counters["statistics_us"] = statistics;
-  state.counters["choice_us"] = selection - statistics;
-  state.counters["selection_us"] = selection;
-  state.counters["attention_us"] = attention;
-  state.counters["share"] = selection / attention;
+  state.counters["statistics_us"] = us[0];
+  state.counters["scores_us"] = us[1] - us[0];
+  state.counters["threshold_us"] = us[2] - us[1];
+  state.counters["lists_us"] = us[3] - us[2];
+  state.counters["selection_us"] = us[3];
+  state.counters["attention_us"] = us[4];
+  state.counters["share"] = us[3] / us[4];
   state.counters["density"] = static_cast<double>(outcome.kept) / static_cast<double>(outcome.visible);
   state.counters["workspace_mib"] = c.workspace_mib();
   fmt::print(stderr,
-             "{:>7} {:>4.1f}% b{:<2} R{:<2} | {:6.1f} {:6.1f} = {:7.1f} us | attention {:8.1f} | both {:8.1f} | "
-             "{:4.1f}%\n",
-             config.seq, config.permille / 10.0, config.micro_block, config.representatives, statistics,
-             selection - statistics, selection, attention, both, 100.0 * selection / attention);
+             "{:>7} {:>4.1f}% b{:<2} R{:<2} | {:6.1f} {:6.1f} {:6.1f} {:6.1f} = {:7.1f} us | attention {:8.1f} | both "
+             "{:8.1f} | {:4.1f}%\n",
+             config.seq, config.permille / 10.0, config.micro_block, config.representatives, us[0], us[1] - us[0],
+             us[2] - us[1], us[3] - us[2], us[3], us[4], us[5], 100.0 * us[3] / us[4]);
 }
 
 void register_all() {

@@ -3,11 +3,9 @@
 
 #include <cstdint>
 
-#include "halftone/cuda_specialized/common/barrier.cuh"
-
 namespace halftone::cuda {
 
-/// Sum of `value` over the threads before this one, of the first kThreads of the block; `total`: over all of them.
+/// Sum of `value` over the threads before this one, of kThreads; `total`: over all.
 template <int kThreads>
 __device__ inline std::uint64_t exclusive_scan(std::uint64_t value, std::uint64_t& total) {
   static_assert(kThreads % 32 == 0 && kThreads <= 1024);
@@ -19,9 +17,9 @@ __device__ inline std::uint64_t exclusive_scan(std::uint64_t value, std::uint64_
     const std::uint64_t other = __shfl_up_sync(0xffffffffu, sum, step);
     if (lane >= step) sum += other;
   }
-  named_sync(0, kThreads);  // of_warp may still be read from the last call
+  __syncthreads();  // of_warp may still be read from the last call
   if (lane == 31) of_warp[warp] = sum;
-  named_sync(0, kThreads);
+  __syncthreads();
   std::uint64_t before = 0;
   total = 0;
   for (int w = 0; w < kThreads / 32; ++w) {

@@ -57,7 +57,8 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   plan.group = params.heads_q / params.heads_kv;
   plan.item_groups = ceil_div(plan.tiles * plan.group * options.representatives, kItemRows);
   plan.items = params.batch * params.heads_kv * plan.item_groups;
-  plan.select_blocks = std::min(plan.items, multiprocessors);
+  plan.score_blocks = std::min(plan.items, multiprocessors);
+  plan.list_blocks = ceil_div(plan.rows, kListRows);
 
   const std::int64_t sequences = std::int64_t{params.batch} * params.heads_kv;
   const std::int64_t entries = g.rows() * plan.blocks;
@@ -67,12 +68,12 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   pieces.take(plan.first_bins, kFirstBins);
   pieces.take(plan.group_bins, kGroups * kGroupStride);
   pieces.take(plan.second_bins, kSecondBins);
-  pieces.take(plan.told, plan.select_blocks);
+  pieces.take(plan.progress, plan.list_blocks);
   pieces.take(plan.statistics, sequences * plan.chunks * plan.statistics_bytes());
   pieces.take(plan.representatives, sequences * plan.item_groups * (kItemRows / kRowGroup) * plan.group_bytes());
-  pieces.take(plan.shares, std::int64_t{plan.select_blocks} * kItemRows * plan.share_pitch());
+  pieces.take(plan.shares, std::int64_t{plan.score_blocks} * kItemRows * plan.share_pitch());
   pieces.take(plan.priorities, entries);
-  pieces.take(plan.kept, g.rows() * plan.words());
+  pieces.take(plan.marks, g.rows() * plan.words());
   pieces.take(plan.row_ptr, g.rows() + 1);
   pieces.take(plan.col_idx, entries);
   pieces.take(plan.kind, entries);
@@ -84,12 +85,12 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   return plan;
 }
 
-void launch_select(const Plan& plan, cudaStream_t stream) {
+void launch_scores(const Plan& plan, cudaStream_t stream) {
   const bool sum = plan.options.block_mass == patterns::BlockMass::sum;
   if (plan.dim == 64)
-    sum ? launch_select_of<64, true>(plan, stream) : launch_select_of<64, false>(plan, stream);
+    sum ? launch_scores_of<64, true>(plan, stream) : launch_scores_of<64, false>(plan, stream);
   else
-    sum ? launch_select_of<128, true>(plan, stream) : launch_select_of<128, false>(plan, stream);
+    sum ? launch_scores_of<128, true>(plan, stream) : launch_scores_of<128, false>(plan, stream);
 }
 
 }  // namespace halftone::cuda::selection

@@ -18,26 +18,35 @@ inline constexpr int kRowGroup = 64;      ///< representatives of one product, a
 inline constexpr int kItemRows = 128;     ///< representatives that one thread block scores at a time
 inline constexpr int kColumns = 128;      ///< micro-blocks of one product
 
-/// The bits of a priority, which is positive, in two digits: 12 bits, by which the scores are counted as they are made,
-/// and 19 bits, by which those are counted that share the tolerance's first digit. Counts of the second digit are
-/// summed up in groups, too; these lie a sector apart, so that additions to them do not queue at a few lines of the L2
-/// cache.
+/// The bits of a priority, which is positive, in two digits: 12 bits, by which the scores' kernel counts all
+/// priorities, and 19 bits, by which those are counted that share the tolerance's first digit. Counts of the second
+/// digit are summed up in groups, too; these lie a sector apart, so that additions to them do not queue at a few lines
+/// of the L2 cache.
 inline constexpr int kFirstBits = 12, kSecondBits = 19, kGroupBits = 9;
 inline constexpr int kFirstBins = 1 << kFirstBits, kSecondBins = 1 << kSecondBits, kGroups = 1 << kGroupBits;
 inline constexpr int kGroupBins = kSecondBins / kGroups;
 inline constexpr int kGroupStride = 8;
 
-/// A counter that thread blocks watch while others add to it, on a line of the L2 cache of its own.
-struct alignas(128) Counter {
-  std::uint64_t count;
+/// Rows of the mask that one thread block lists.
+inline constexpr int kListRows = 16;
+
+/// The search for the tolerance between two digits.
+struct SearchState {
+  std::uint64_t rank;    ///< priorities that may exceed it, of those that share the prefix
+  std::uint32_t prefix;  ///< digits found so far
+  std::uint32_t all;     ///< there are no more than may be kept: every block is
+};
+
+/// 32 neighbouring blocks of a row, a bit each, once the tolerance's first digit is known: those that are kept in any
+/// case, and those that the second digit decides.
+struct alignas(8) Marks {
+  std::uint32_t kept, open;
 };
 
 struct Control {
   SelectionOutcome outcome;
-  std::uint64_t rank;                    ///< priorities that may exceed the tolerance, forced blocks aside
-  alignas(128) std::uint32_t next_item;  ///< to be scored
-  Counter scored;                        ///< thread blocks that scored all of their items (upper half), and these items
-  Counter counted;                       ///< thread blocks that counted the second digit
+  SearchState search[2];    ///< before the first digit, and before the second
+  std::uint32_t next_list;  ///< thread blocks that have begun to list
 };
 
 /// TileBlocks and what else rows of one tile share, in 32 bits.
@@ -70,26 +79,27 @@ struct Plan {
   SelectionOptions options;
 
   std::int32_t tiles, blocks;
-  std::int32_t dim;            ///< padded to 64 or 128
-  std::int32_t micros;         ///< micro-blocks per block
-  std::int32_t chunks;         ///< products along the keys: ceil(blocks * micros / kColumns)
-  std::int32_t chunk_blocks;   ///< blocks of a product
-  std::int32_t group;          ///< query heads per key-value head
-  std::int32_t item_groups;    ///< kItemRows representatives per key-value head: ceil(tiles * group * R / kItemRows)
-  std::int32_t items;          ///< over all sequences and key-value heads
-  std::int32_t select_blocks;  ///< of the choice
-  std::int32_t rows;           ///< of the mask
+  std::int32_t dim;           ///< padded to 64 or 128
+  std::int32_t micros;        ///< micro-blocks per block
+  std::int32_t chunks;        ///< products along the keys: ceil(blocks * micros / kColumns)
+  std::int32_t chunk_blocks;  ///< blocks of a product
+  std::int32_t group;         ///< query heads per key-value head
+  std::int32_t item_groups;   ///< kItemRows representatives per key-value head: ceil(tiles * group * R / kItemRows)
+  std::int32_t items;         ///< over all sequences and key-value heads
+  std::int32_t score_blocks;  ///< thread blocks of the scores' kernel
+  std::int32_t rows;          ///< of the mask
+  std::int32_t list_blocks;   ///< thread blocks of the lists' kernel
 
   std::uint8_t* statistics;       ///< [batch, heads_kv, chunks] operands of kColumns means, then of grouped variances
   std::uint8_t* representatives;  ///< [batch, heads_kv, row groups] operands of kRowGroup queries, then grouped squares
-  std::uint16_t* shares;          ///< [select_blocks, kItemRows, chunks * chunk_blocks] bfloat16
+  std::uint16_t* shares;          ///< [score_blocks, kItemRows, chunks * chunk_blocks] bfloat16
   float* priorities;              ///< [rows, blocks]; later the landmarks' biases
+  Marks* marks;                   ///< [rows, words()]
   TileRange* ranges;              ///< [batch, tiles]
   std::uint32_t* first_bins;      ///< [kFirstBins]
   std::uint32_t* group_bins;      ///< [kGroups, kGroupStride], of which the first counts
   std::uint32_t* second_bins;     ///< [kSecondBins]; the three follow one another
-  std::uint32_t* kept;            ///< [rows, words()], a bit per block
-  std::uint64_t* told;            ///< [select_blocks]: what a member of the team keeps, once it knows
+  std::uint64_t* progress;        ///< [list_blocks] of the scan over row lengths
   Control* control;
   std::int64_t* row_ptr;
   std::int32_t* col_idx;
@@ -97,8 +107,11 @@ struct Plan {
   std::uint16_t *landmark_key, *landmark_value;  ///< [batch, heads_kv, blocks, params.dim] or null
 
   HALFTONE_FUNCTION int representatives_per_tile() const { return options.representatives; }
+  HALFTONE_FUNCTION std::int32_t words() const { return (blocks + 31) / 32; }
+  HALFTONE_FUNCTION const TileRange& range_of(std::int32_t row) const {
+    return ranges[row / tiles / geometry.heads * tiles + row % tiles];
+  }
   HALFTONE_FUNCTION bool has_budget() const { return options.density > 0.0; }
-  HALFTONE_FUNCTION int words() const { return (blocks + 31) / 32; }
   HALFTONE_FUNCTION std::int64_t share_pitch() const { return std::int64_t{chunks} * chunk_blocks; }
   HALFTONE_FUNCTION std::int64_t statistics_bytes() const { return operand_bytes(kColumns, dim); }
   HALFTONE_FUNCTION std::int64_t group_bytes() const { return operand_bytes(kRowGroup, dim); }
@@ -128,12 +141,14 @@ HALFTONE_FUNCTION inline int statistics_row(int block, int m, int micros) {
 Plan make_plan(const AttentionParams& params, const SelectionOptions& options, void* workspace, int multiprocessors,
                std::size_t* bytes);
 
-/// The kernels, in this order, the second behind the first on the stream: what is chosen from, and the choice.
+/// The kernels, in this order, each behind the one before on the stream.
 void launch_statistics(const Plan& plan, cudaStream_t stream);
-void launch_select(const Plan& plan, cudaStream_t stream);
+void launch_scores(const Plan& plan, cudaStream_t stream);
+void launch_threshold(const Plan& plan, cudaStream_t stream);
+void launch_lists(const Plan& plan, cudaStream_t stream);
 
-/// launch_select() for one kind of product, each in a source file of its own so that they compile in parallel.
+/// The scores' kernels, each in a source file of its own so that they compile in parallel.
 template <int kDim, bool kSum>
-void launch_select_of(const Plan& plan, cudaStream_t stream);
+void launch_scores_of(const Plan& plan, cudaStream_t stream);
 
 }  // namespace halftone::cuda::selection

@@ -103,7 +103,9 @@ Selection select(const AttentionParams& params, const SelectionOptions& options,
   const auto stream = static_cast<cudaStream_t>(stream_handle);
   const Plan plan = plan_of(params, options, workspace, nullptr);
   launch_statistics(plan, stream);
-  launch_select(plan, stream);
+  launch_scores(plan, stream);
+  launch_threshold(plan, stream);
+  launch_lists(plan, stream);
   return results_of(plan);
 }
 

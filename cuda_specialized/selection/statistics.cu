@@ -10,7 +10,7 @@ namespace halftone::cuda::selection {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kInFlight = 16;  // 16-byte loads per thread: a micro-block's, in one trip to the memory
+constexpr int kInFlight = 8;  // 16-byte loads per thread
 constexpr int kQueriesPerThread = 4;
 
 /// Thread blocks of each kind of work per sequence and key-value head, in the order in which they are numbered, after
@@ -29,23 +29,24 @@ using Values = float[kThreads][9];
 static_assert(sizeof(Values) <= kSharedBytes);
 __device__ inline Values& shared_values() { return *reinterpret_cast<Values*>(staged); }
 
-/// Walks `count` rows of 8 columns each, `stride` elements apart, in order. They come through shared memory: so many in
-/// flight would cost 64 registers and as many copies of the code.
+/// Walks `count` rows of 8 columns each, `stride` elements apart, in order, with kInFlight of them on their way through
+/// shared memory.
 template <class Element, class Visit>
 __device__ inline void for_rows(const std::uint16_t* first, std::int64_t stride, int count, const Visit& visit) {
   uint4* mine = staged + threadIdx.x;
-  for (int begin = 0; begin < count; begin += kInFlight) {
-    const int rows = min(kInFlight, count - begin);
-#pragma unroll 4
-    for (int i = 0; i < rows; ++i, first += stride) copy_async(shared_address(mine + i * kThreads), first, true);
+  const auto fetch = [&](int i) {
+    if (i < count) copy_async(shared_address(mine + i % kInFlight * kThreads), first + i * stride, true);
     copy_commit();
-    copy_wait<0>();
-#pragma unroll 4
-    for (int i = 0; i < rows; ++i) {
-      float x[8];
-      unpack<Element>(mine[i * kThreads], x);
-      visit(begin + i, x);
-    }
+  };
+#pragma unroll 1
+  for (int i = 0; i < kInFlight; ++i) fetch(i);
+#pragma unroll 2
+  for (int i = 0; i < count; ++i) {
+    copy_wait<kInFlight - 1>();
+    float x[8];
+    unpack<Element>(mine[i % kInFlight * kThreads], x);
+    fetch(i + kInFlight);
+    visit(i, x);
   }
 }
 
@@ -54,7 +55,8 @@ template <class Element>
 __device__ void store_block_mean(const Plan& plan, float (&sum)[8], std::int32_t sequence, int block, int m, int piece,
                                  std::int64_t len_k, std::uint16_t* means) {
   Values& sums = shared_values();
-  __syncthreads();  // what lay there has been read
+  // What lay there has been read.
+  __syncthreads();
 #pragma unroll
   for (int c = 0; c < 8; ++c) sums[threadIdx.x][c] = sum[c];
   __syncthreads();
@@ -80,7 +82,8 @@ __device__ void store_groups(const Plan& plan, const float (&x)[8], std::uint8_t
   Values& values = shared_values();
   const patterns::detail::VarianceGroups groups(plan.params.dim);
   const int pieces = plan.dim / 8, first = static_cast<int>(threadIdx.x) - piece;  // thread of the row's first piece
-  __syncthreads();                                                                 // what lay there has been read
+  // What lay there has been read.
+  __syncthreads();
 #pragma unroll
   for (int c = 0; c < 8; ++c) values[threadIdx.x][c] = x[c];
   __syncthreads();
@@ -197,10 +200,10 @@ __device__ void zero_counts(const Plan& plan) {
   for (std::uint32_t i = blockIdx.x * kThreads + threadIdx.x; i < kPieces; i += gridDim.x * kThreads) words[i] = {};
 }
 
-/// What the choice looks up per tile or starts from.
+/// What later kernels look up per tile or start from.
 __device__ void prepare(const Plan& plan) {
   const int thread = static_cast<int>(threadIdx.x);
-  for (int i = thread; i < plan.select_blocks; i += kThreads) plan.told[i] = 0;
+  for (int i = thread; i < plan.list_blocks; i += kThreads) plan.progress[i] = 0;
   std::uint64_t visible = 0, forced = 0;
   for (int i = thread; i < plan.geometry.batch * plan.tiles; i += kThreads) {
     const int b = i / plan.tiles, tile = i % plan.tiles;
@@ -228,11 +231,11 @@ __device__ void prepare(const Plan& plan) {
   // The slack makes 0.3 of 10 blocks 3, though 0.3 * 10 may be a rounding below.
   const double budget = floor(plan.options.density * static_cast<double>(control.outcome.visible) * (1.0 + 1e-12));
   const std::int64_t rank = static_cast<std::int64_t>(budget) - control.outcome.forced;
-  control.rank = static_cast<std::uint64_t>(rank < 0 ? 0 : rank);
+  control.search[0].rank = static_cast<std::uint64_t>(rank < 0 ? 0 : rank);
 }
 
 template <class Element>
-__global__ void __launch_bounds__(kThreads, 3) statistics_kernel(const __grid_constant__ Plan plan, Shares shares) {
+__global__ void __launch_bounds__(kThreads, 4) statistics_kernel(const __grid_constant__ Plan plan, Shares shares) {
   launch_dependents();
   if (plan.has_budget()) zero_counts(plan);
   const std::int32_t sequences = plan.params.batch * plan.params.heads_kv;

@@ -411,7 +411,7 @@ TEST_P(CudaSelection, IsTheSameEveryTimeAlsoInAGraph) {
 }
 
 TEST_P(CudaSelection, RunsBesideAnotherOfItsKind) {
-  // Thread blocks wait for one another: two calls that share the multiprocessors must not wait for ever.
+  // Thread blocks of the lists wait for one another: calls that share the multiprocessors must not wait for ever.
   const Problem p(GetParam());
   HalftoneOptions options = p.c.options;
   options.density = 0.5 * (1.0 + least_density(p, options));
@@ -513,7 +513,7 @@ INSTANTIATE_TEST_SUITE_P(Halftone, CudaSelectionOfManyRows,
                          [](const auto& info) { return info.param.name; });
 
 TEST_P(CudaSelectionOfManyRows, KeepsWhatTheHostKeeps) {
-  // 35,200 rows: more than 256 for each of up to 132 thread blocks.
+  // 35,200 rows: the scan goes over 2,200 thread blocks, more than run at once.
   const Problem p(GetParam());
   HalftoneOptions options = p.c.options;
   options.sink_blocks = options.local_blocks = 0;

@@ -1,0 +1,164 @@
+// Marks and the tolerance become block lists: which open blocks of its rows a thread block keeps, where the rows before
+// them end (a scan with decoupled look-back, Merrill and Garland 2016), and the lists.
+#include "halftone/cuda_specialized/common/barrier.cuh"
+#include "halftone/cuda_specialized/selection/launch.cuh"
+#include "halftone/cuda_specialized/selection/search.cuh"
+
+namespace halftone::cuda::selection {
+namespace {
+
+constexpr int kThreads = kListRows * 32;  // a warp per row
+
+/// What a thread block publishes of the scan: the blocks its rows keep, or those of all rows so far.
+constexpr std::uint64_t kOwn = std::uint64_t{1} << 62, kAllSoFar = std::uint64_t{2} << 62;
+constexpr std::uint64_t kCount = kOwn - 1;
+
+__device__ inline void publish(std::uint64_t* to, std::uint64_t value) {
+  asm volatile("st.release.gpu.global.u64 [%0], %1;" ::"l"(__cvta_generic_to_global(to)), "l"(value) : "memory");
+}
+__device__ inline std::uint64_t observe(const std::uint64_t* from) {
+  std::uint64_t value;
+  asm volatile("ld.acquire.gpu.global.u64 %0, [%1];" : "=l"(value) : "l"(__cvta_generic_to_global(from)) : "memory");
+  return value;
+}
+
+/// Blocks kept by the thread blocks before number `list`, by one warp. Every one of them has begun, so none waits for
+/// one that has not.
+__device__ std::uint64_t kept_before(const std::uint64_t* progress, int list) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  std::uint64_t sum = 0;
+  for (int end = list; end > 0; end -= 32) {
+    const int other = end - 1 - lane;
+    std::uint64_t value = kAllSoFar;  // before the first: nothing
+    if (other >= 0)
+      while ((value = observe(progress + other)) == 0) {
+      }
+    const unsigned complete = __ballot_sync(0xffffffffu, value >= kAllSoFar);
+    const int nearest = complete ? __ffs(static_cast<int>(complete)) - 1 : 31;
+    std::uint64_t part = lane <= nearest ? value & kCount : 0;
+    for (int step = 16; step > 0; step /= 2) part += __shfl_xor_sync(0xffffffffu, part, step);
+    sum += part;
+    if (complete) break;
+  }
+  return sum;
+}
+
+/// The words of kept blocks of one row, by a warp, a lane a word; returns the number of blocks.
+__device__ int decide_row(const Plan& plan, int row, float tolerance, std::uint32_t* words) {
+  constexpr int kInFlight = 4;
+  const int lane = static_cast<int>(threadIdx.x) % 32, end = (plan.range_of(row).visible + 31) / 32;
+  const float* priorities = plan.priorities + std::int64_t{row} * plan.blocks;
+  const Marks* marks = plan.marks + std::int64_t{row} * plan.words();
+  int kept = 0;
+#pragma unroll 1
+  for (int at = lane; at < end; at += 32) {
+    auto [word, open] = marks[at];
+#pragma unroll 1
+    while (open) {
+      std::uint32_t bit[kInFlight];
+      float priority[kInFlight];
+#pragma unroll
+      for (int i = 0; i < kInFlight; ++i) {
+        bit[i] = open & -open;
+        priority[i] = open ? __ldcg(priorities + at * 32 + __ffs(static_cast<int>(open)) - 1) : -INFINITY;
+        open ^= bit[i];
+      }
+#pragma unroll
+      for (int i = 0; i < kInFlight; ++i)
+        if (priority[i] > tolerance) word |= bit[i];
+    }
+    words[at] = word;
+    kept += __popc(word);
+  }
+  return static_cast<int>(__reduce_add_sync(0xffffffffu, static_cast<unsigned>(kept)));
+}
+
+/// Turns a row's priorities into the landmarks' biases, by a warp.
+__device__ void write_biases(const Plan& plan, int row, const std::uint32_t* words) {
+  const int lane = static_cast<int>(threadIdx.x) % 32, head = row / plan.tiles % plan.geometry.heads;
+  const int past = !plan.options.gate || plan.options.gate[head] ? plan.range_of(row).past : 0;
+  const float log_block = logf(static_cast<float>(plan.options.block_k));
+  float* biases = plan.priorities + std::int64_t{row} * plan.blocks;
+  for (int block = lane; block < plan.blocks; block += 32)
+    biases[block] = block < past && !(words[block / 32] >> lane & 1u) ? log_block : -INFINITY;
+}
+
+/// The list of one row from its words, by a warp.
+__device__ void write_row(const Plan& plan, int row, const std::uint32_t* words, std::int64_t entry) {
+  const int lane = static_cast<int>(threadIdx.x) % 32, tile = row % plan.tiles;
+  const int b = row / plan.tiles / plan.geometry.heads, visible = plan.range_of(row).visible;
+#pragma unroll 1
+  for (int begin = 0; begin < visible; begin += 32) {
+    const std::uint32_t word = words[begin / 32];
+    if (word >> lane & 1u) {
+      const std::int64_t at = entry + __popc(word & ((1u << lane) - 1u));
+      plan.col_idx[at] = begin + lane;
+      plan.kind[at] = plan.geometry.edge_kind(b, tile, begin + lane);
+    }
+    entry += __popc(word);
+  }
+}
+
+__global__ void __launch_bounds__(kThreads) lists_kernel(const __grid_constant__ Plan plan) {
+  extern __shared__ std::uint32_t words[];  // [kListRows, words per row]
+  __shared__ std::int64_t entry[kListRows];
+  __shared__ int length[kListRows];
+  __shared__ std::uint32_t number;
+  if (threadIdx.x == 0) number = atomicAdd(&plan.control->next_list, 1u);
+  launch_dependents();
+  wait_for_previous_kernel();
+  float tolerance = static_cast<float>(plan.options.tolerance);
+  if (plan.has_budget()) {
+    SearchState state = find_digit<kGroups, kGroupStride, kThreads>(plan.group_bins, plan.control->search[1]);
+    if (!state.all)
+      state = find_digit<kGroupBins, 1, kThreads>(plan.second_bins + state.prefix % kGroups * kGroupBins, state);
+    tolerance = state.all ? -1.0f : __uint_as_float(state.prefix);
+  }
+  __syncthreads();
+  const int list = static_cast<int>(number), first_row = list * kListRows, rows = min(kListRows, plan.rows - first_row);
+  const int warp = static_cast<int>(threadIdx.x) / 32, row = first_row + warp;
+  std::uint32_t* own_words = words + warp * plan.words();
+  if (warp < rows) {
+    const int kept = decide_row(plan, row, tolerance, own_words);
+    if (threadIdx.x % 32 == 0) length[warp] = kept;
+  }
+  __syncthreads();
+  if (warp == 0) {
+    const int lane = static_cast<int>(threadIdx.x);
+    const int mine = lane < rows ? length[lane] : 0;
+    int sum = mine;
+    for (int step = 1; step < 32; step *= 2) {
+      const int other = __shfl_up_sync(0xffffffffu, sum, step);
+      if (lane >= step) sum += other;
+    }
+    const std::uint64_t own = static_cast<std::uint64_t>(__shfl_sync(0xffffffffu, sum, 31));
+    if (lane == 0) publish(plan.progress + list, (list == 0 ? kAllSoFar : kOwn) | own);
+    const std::uint64_t before = kept_before(plan.progress, list);
+    if (lane == 0 && list > 0) publish(plan.progress + list, kAllSoFar | (before + own));
+    if (lane < rows) {
+      entry[lane] = static_cast<std::int64_t>(before) + sum - mine;
+      plan.row_ptr[first_row + lane] = entry[lane];
+    }
+    if (lane == 0 && first_row + rows == plan.rows) {
+      plan.row_ptr[plan.rows] = static_cast<std::int64_t>(before + own);
+      plan.control->outcome.kept = static_cast<std::int64_t>(before + own);
+      plan.control->outcome.tolerance = tolerance;
+    }
+  }
+  __syncthreads();
+  if (warp >= rows) return;
+  write_row(plan, row, own_words, entry[warp]);
+  if (plan.options.landmarks) write_biases(plan, row, own_words);
+}
+static_assert(kListRows <= 32, "a warp scans the rows");
+
+}  // namespace
+
+void launch_lists(const Plan& plan, cudaStream_t stream) {
+  const int bytes = plan.words() * kListRows * static_cast<int>(sizeof(std::uint32_t));
+  if (bytes > 48 * 1024)
+    HALFTONE_CUDA_CHECK(cudaFuncSetAttribute(lists_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
+  launch_after(lists_kernel, plan, plan.list_blocks, kThreads, bytes, stream);
+}
+
+}  // namespace halftone::cuda::selection

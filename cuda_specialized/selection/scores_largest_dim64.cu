@@ -1,0 +1,7 @@
+#include "halftone/cuda_specialized/selection/scores_kernel.cuh"
+
+namespace halftone::cuda::selection {
+
+template void launch_scores_of<64, false>(const Plan& plan, cudaStream_t stream);
+
+}  // namespace halftone::cuda::selection

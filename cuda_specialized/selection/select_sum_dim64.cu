@@ -1,7 +1,0 @@
-#include "halftone/cuda_specialized/selection/select_kernel.cuh"
-
-namespace halftone::cuda::selection {
-
-template void launch_select_of<64, true>(const Plan& plan, cudaStream_t stream);
-
-}  // namespace halftone::cuda::selection
