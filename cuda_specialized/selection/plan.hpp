@@ -109,7 +109,8 @@ struct Plan {
   HALFTONE_FUNCTION int representatives_per_tile() const { return options.representatives; }
   HALFTONE_FUNCTION std::int32_t words() const { return (blocks + 31) / 32; }
   HALFTONE_FUNCTION const TileRange& range_of(std::int32_t row) const {
-    return ranges[row / tiles / geometry.heads * tiles + row % tiles];
+    const auto at = static_cast<std::uint32_t>(row), n = static_cast<std::uint32_t>(tiles);
+    return ranges[at / n / static_cast<std::uint32_t>(geometry.heads) * n + at % n];
   }
   HALFTONE_FUNCTION bool has_budget() const { return options.density > 0.0; }
   HALFTONE_FUNCTION std::int64_t share_pitch() const { return std::int64_t{chunks} * chunk_blocks; }
@@ -123,10 +124,12 @@ struct RepresentativePlace {
   std::int32_t tile, head, index;  ///< head: within the group
 
   HALFTONE_FUNCTION RepresentativePlace(const Plan& plan, std::int32_t row) {
-    const std::int32_t unit = row / plan.representatives_per_tile();
-    index = row % plan.representatives_per_tile();
-    tile = unit / plan.group;
-    head = unit % plan.group;
+    // Without signs divisions are shorter.
+    const auto at = static_cast<std::uint32_t>(row), group = static_cast<std::uint32_t>(plan.group);
+    const auto per_unit = static_cast<std::uint32_t>(plan.representatives_per_tile()), unit = at / per_unit;
+    index = static_cast<std::int32_t>(at % per_unit);
+    tile = static_cast<std::int32_t>(unit / group);
+    head = static_cast<std::int32_t>(unit % group);
   }
 };
 

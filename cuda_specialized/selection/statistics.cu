@@ -34,19 +34,25 @@ __device__ inline Values& shared_values() { return *reinterpret_cast<Values*>(st
 template <class Element, class Visit>
 __device__ inline void for_rows(const std::uint16_t* first, std::int64_t stride, int count, const Visit& visit) {
   uint4* mine = staged + threadIdx.x;
-  const auto fetch = [&](int i) {
-    if (i < count) copy_async(shared_address(mine + i % kInFlight * kThreads), first + i * stride, true);
+  const std::uint16_t* next = first;
+  const auto fetch = [&](int i, int slot) {
+    if (i < count) copy_async(shared_address(mine + slot * kThreads), next, true);
     copy_commit();
+    next += stride;
   };
+#pragma unroll
+  for (int i = 0; i < kInFlight; ++i) fetch(i, i);
 #pragma unroll 1
-  for (int i = 0; i < kInFlight; ++i) fetch(i);
-#pragma unroll 2
-  for (int i = 0; i < count; ++i) {
-    copy_wait<kInFlight - 1>();
-    float x[8];
-    unpack<Element>(mine[i % kInFlight * kThreads], x);
-    fetch(i + kInFlight);
-    visit(i, x);
+  for (int begin = 0; begin < count; begin += kInFlight) {
+#pragma unroll
+    for (int slot = 0; slot < kInFlight; ++slot) {
+      if (begin + slot >= count) break;
+      copy_wait<kInFlight - 1>();
+      float x[8];
+      unpack<Element>(mine[slot * kThreads], x);
+      fetch(begin + slot + kInFlight, slot);
+      visit(begin + slot, x);
+    }
   }
 }
 
@@ -78,7 +84,7 @@ __device__ void store_block_mean(const Plan& plan, float (&sum)[8], std::int32_t
 /// Sums (or means) of a row's values over the variance groups, from the threads that hold eight dimensions each, to the
 /// narrow part of an operand; null: nowhere. By all threads of the block.
 template <bool kMean>
-__device__ void store_groups(const Plan& plan, const float (&x)[8], std::uint8_t* narrow, int row, int piece) {
+__device__ void store_any_groups(const Plan& plan, const float (&x)[8], std::uint8_t* narrow, int row, int piece) {
   Values& values = shared_values();
   const patterns::detail::VarianceGroups groups(plan.params.dim);
   const int pieces = plan.dim / 8, first = static_cast<int>(threadIdx.x) - piece;  // thread of the row's first piece
@@ -88,9 +94,11 @@ __device__ void store_groups(const Plan& plan, const float (&x)[8], std::uint8_t
   for (int c = 0; c < 8; ++c) values[threadIdx.x][c] = x[c];
   __syncthreads();
   if (!narrow) return;
+#pragma unroll 1
   for (int group = piece; group < patterns::detail::kVarianceGroups; group += pieces) {
     const int size = groups.size(group);
     float sum = 0.0f;
+#pragma unroll 1
     for (int i = 0; i < size; ++i) {
       const int j = groups.at(group, i);
       sum += values[first + j / 8][j % 8];
@@ -98,6 +106,38 @@ __device__ void store_groups(const Plan& plan, const float (&x)[8], std::uint8_t
     if (kMean && size > 0) sum /= static_cast<float>(size);
     auto* to = reinterpret_cast<std::uint16_t*>(narrow + narrow_offset(row, group / 8));
     to[group % 8] = bfloat16(sum).bits;
+  }
+}
+
+/// The same for 32 kWidth dimensions, where a thread's values are halves of whole groups: it adds them to those of the
+/// thread that has the other halves, in the same order.
+template <bool kMean, int kWidth>
+__device__ void store_even_groups(const float (&x)[8], std::uint8_t* narrow, int row, int piece) {
+  constexpr int kHalf = 2 * kWidth, kHeld = 8 / kWidth;  // threads to the other half of a row; groups
+  float sum[kHeld];
+#pragma unroll
+  for (int g = 0; g < kHeld; ++g) {
+    const auto add_own = [&](float total) {
+#pragma unroll
+      for (int i = 0; i < kWidth; ++i) total += x[g * kWidth + i];
+      return total;
+    };
+    sum[g] = add_own(__shfl_xor_sync(0xffffffffu, add_own(0.0f), kHalf));
+    if (kMean) sum[g] *= 1.0f / (2 * kWidth);
+  }
+  if (!narrow || piece < kHalf) return;
+  const int group = (piece - kHalf) * kHeld;
+  auto* to = reinterpret_cast<std::uint32_t*>(narrow + narrow_offset(row, group / 8)) + group % 8 / 2;
+#pragma unroll
+  for (int g = 0; g < kHeld; g += 2) to[g / 2] = pack_pair<bfloat16>(sum[g], sum[g + 1]);
+}
+
+template <bool kMean>
+__device__ void store_groups(const Plan& plan, const float (&x)[8], std::uint8_t* narrow, int row, int piece) {
+  switch (plan.params.dim) {
+    case 128: return store_even_groups<kMean, 4>(x, narrow, row, piece);
+    case 64: return store_even_groups<kMean, 2>(x, narrow, row, piece);
+    default: return store_any_groups<kMean>(plan, x, narrow, row, piece);
   }
 }
 
@@ -162,6 +202,7 @@ __device__ void gather_queries(const Plan& plan, std::int32_t sequence, int part
   const int rows = rows_per_block(plan), run = kTileQueries / plan.representatives_per_tile();
   const std::int32_t b = sequence / p.heads_kv;
   const SequenceExtent extent = sequence_extent(p, b);
+  const auto* q = static_cast<const std::uint16_t*>(p.q) + row_offset(p, p.q_stride, b, 0, extent.begin_q) + piece * 8;
   uint4 packed[kQueriesPerThread];
 #pragma unroll
   for (int i = 0; i < kQueriesPerThread; ++i) {
@@ -172,9 +213,7 @@ __device__ void gather_queries(const Plan& plan, std::int32_t sequence, int part
     packed[i] = {0, 0, 0, 0};
     if (place.tile >= plan.tiles || first >= extent.len_q || piece * 8 >= p.dim) continue;
     const std::int64_t query = patterns::detail::representative_query(first, run, extent.len_q);
-    packed[i] = __ldg(reinterpret_cast<const uint4*>(static_cast<const std::uint16_t*>(p.q) +
-                                                     row_offset(p, p.q_stride, b, head, extent.begin_q) +
-                                                     query * p.q_stride.seq + piece * 8));
+    packed[i] = __ldg(reinterpret_cast<const uint4*>(q + head * p.q_stride.head + query * p.q_stride.seq));
   }
 #pragma unroll
   for (int i = 0; i < kQueriesPerThread; ++i) {
@@ -184,8 +223,10 @@ __device__ void gather_queries(const Plan& plan, std::int32_t sequence, int part
         (std::int64_t{sequence} * plan.item_groups * (kItemRows / kRowGroup) + row / kRowGroup) * plan.group_bytes();
     float u[8];
     unpack<Element>(packed[i], u);
+    if constexpr (!std::is_same_v<Element, bfloat16>) {
 #pragma unroll
-    for (float& x : u) x = patterns::detail::round_statistic(x);
+      for (float& x : u) x = patterns::detail::round_statistic(x);
+    }
     *reinterpret_cast<uint4*>(operand + wide_offset(kRowGroup, row % kRowGroup, piece)) = pack<bfloat16>(u);
 #pragma unroll
     for (float& x : u) x *= x;
