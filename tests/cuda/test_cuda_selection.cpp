@@ -642,7 +642,7 @@ TEST(CudaSelectionRefusals, NameWhatIsWrong) {
   EXPECT_EQ(refusal(base(), {.representatives = 128}), "128 representatives; it takes 1, 2, 4, 8, 16, 32 and 64");
   EXPECT_EQ(refusal(base(), {.micro_block = 4, .block_k = 128}),
             "micro-blocks of 4 keys in blocks of 128; it takes up to 16 of them");
-  EXPECT_EQ(refusal(base(), {.block_k = 192, .micro_block = 16}), "blocks of 192 keys; it takes 64 and 128");
+  EXPECT_EQ(refusal(base(), {.micro_block = 16, .block_k = 192}), "blocks of 192 keys; it takes 64 and 128");
 
   const auto message = [&](const SelectionOptions& options) {
     return testing::message_of<InvalidArgument>([&] { validate(base(), options); });
