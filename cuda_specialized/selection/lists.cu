@@ -1,4 +1,4 @@
-// Priorities and the tolerance become block lists: which blocks of its rows a thread block keeps, where the rows before
+// Marks and the tolerance become block lists: which open blocks of its rows a thread block keeps, where the rows before
 // them end (a scan with decoupled look-back, Merrill and Garland 2016), and the lists.
 #include "halftone/cuda_specialized/common/barrier.cuh"
 #include "halftone/cuda_specialized/selection/launch.cuh"
@@ -7,8 +7,7 @@
 namespace halftone::cuda::selection {
 namespace {
 
-constexpr int kThreads = 256, kWarps = kThreads / 32;
-constexpr int kWordsInFlight = 8;
+constexpr int kThreads = kListRows * 32;  // a warp per row
 
 /// What a thread block publishes of the scan: the blocks its rows keep, or those of all rows so far.
 constexpr std::uint64_t kOwn = std::uint64_t{1} << 62, kAllSoFar = std::uint64_t{2} << 62;
@@ -44,42 +43,51 @@ __device__ std::uint64_t kept_before(const std::uint64_t* progress, int list) {
   return sum;
 }
 
-/// The words of kept blocks of one row, by a warp; returns their number. Turns priorities into the landmarks' biases.
+/// The words of kept blocks of one row, by a warp, a lane a word; returns the number of blocks.
 __device__ int decide_row(const Plan& plan, int row, float tolerance, std::uint32_t* words) {
-  const int lane = static_cast<int>(threadIdx.x) % 32, tile = row % plan.tiles,
-            head = row / plan.tiles % plan.geometry.heads;
-  const TileRange& range = plan.ranges[row / plan.tiles / plan.geometry.heads * plan.tiles + tile];
-  const int visible = range.visible, past = range.past;
-  const bool landmarks = plan.options.landmarks;
-  const int end = landmarks ? plan.blocks : visible;
-  const bool gated = landmarks && (!plan.options.gate || plan.options.gate[head]);
-  const float log_block = logf(static_cast<float>(plan.options.block_k));
-  float* priorities = plan.priorities + std::int64_t{row} * plan.blocks;
+  constexpr int kInFlight = 4;
+  const int lane = static_cast<int>(threadIdx.x) % 32, end = (plan.range_of(row).visible + 31) / 32;
+  const float* priorities = plan.priorities + std::int64_t{row} * plan.blocks;
+  const Marks* marks = plan.marks + std::int64_t{row} * plan.words();
   int kept = 0;
-  for (int begin = 0; begin < end; begin += 32 * kWordsInFlight) {
-    float priority[kWordsInFlight];
+#pragma unroll 1
+  for (int at = lane; at < end; at += 32) {
+    auto [word, open] = marks[at];
+#pragma unroll 1
+    while (open) {
+      std::uint32_t bit[kInFlight];
+      float priority[kInFlight];
 #pragma unroll
-    for (int i = 0; i < kWordsInFlight; ++i) {
-      const int block = begin + 32 * i + lane;
-      priority[i] = block < visible ? __ldcg(priorities + block) : -INFINITY;
-    }
+      for (int i = 0; i < kInFlight; ++i) {
+        bit[i] = open & -open;
+        priority[i] = open ? __ldcg(priorities + at * 32 + __ffs(static_cast<int>(open)) - 1) : -INFINITY;
+        open ^= bit[i];
+      }
 #pragma unroll
-    for (int i = 0; i < kWordsInFlight; ++i) {
-      const int block = begin + 32 * i + lane;
-      const bool keeps = priority[i] > tolerance;
-      const std::uint32_t word = __ballot_sync(0xffffffffu, keeps);
-      kept += __popc(word);
-      if (lane == 0 && begin + 32 * i < visible) words[begin / 32 + i] = word;
-      if (landmarks && block < plan.blocks) priorities[block] = gated && block < past && !keeps ? log_block : -INFINITY;
+      for (int i = 0; i < kInFlight; ++i)
+        if (priority[i] > tolerance) word |= bit[i];
     }
+    words[at] = word;
+    kept += __popc(word);
   }
-  return kept;
+  return static_cast<int>(__reduce_add_sync(0xffffffffu, static_cast<unsigned>(kept)));
+}
+
+/// Turns a row's priorities into the landmarks' biases, by a warp.
+__device__ void write_biases(const Plan& plan, int row, const std::uint32_t* words) {
+  const int lane = static_cast<int>(threadIdx.x) % 32, head = row / plan.tiles % plan.geometry.heads;
+  const int past = !plan.options.gate || plan.options.gate[head] ? plan.range_of(row).past : 0;
+  const float log_block = logf(static_cast<float>(plan.options.block_k));
+  float* biases = plan.priorities + std::int64_t{row} * plan.blocks;
+  for (int block = lane; block < plan.blocks; block += 32)
+    biases[block] = block < past && !(words[block / 32] >> lane & 1u) ? log_block : -INFINITY;
 }
 
 /// The list of one row from its words, by a warp.
 __device__ void write_row(const Plan& plan, int row, const std::uint32_t* words, std::int64_t entry) {
   const int lane = static_cast<int>(threadIdx.x) % 32, tile = row % plan.tiles;
-  const int b = row / plan.tiles / plan.geometry.heads, visible = plan.ranges[b * plan.tiles + tile].visible;
+  const int b = row / plan.tiles / plan.geometry.heads, visible = plan.range_of(row).visible;
+#pragma unroll 1
   for (int begin = 0; begin < visible; begin += 32) {
     const std::uint32_t word = words[begin / 32];
     if (word >> lane & 1u) {
@@ -92,13 +100,13 @@ __device__ void write_row(const Plan& plan, int row, const std::uint32_t* words,
 }
 
 __global__ void __launch_bounds__(kThreads) lists_kernel(const __grid_constant__ Plan plan) {
-  extern __shared__ std::uint32_t words[];  // [kListRows, words_per_row]
+  extern __shared__ std::uint32_t words[];  // [kListRows, words per row]
   __shared__ std::int64_t entry[kListRows];
   __shared__ int length[kListRows];
   __shared__ std::uint32_t number;
+  if (threadIdx.x == 0) number = atomicAdd(&plan.control->next_list, 1u);
   launch_dependents();
   wait_for_previous_kernel();
-  if (threadIdx.x == 0) number = atomicAdd(&plan.control->next_list, 1u);
   float tolerance = static_cast<float>(plan.options.tolerance);
   if (plan.has_budget()) {
     SearchState state = find_digit<kGroups, kGroupStride, kThreads>(plan.group_bins, plan.control->search[1]);
@@ -107,11 +115,12 @@ __global__ void __launch_bounds__(kThreads) lists_kernel(const __grid_constant__
     tolerance = state.all ? -1.0f : __uint_as_float(state.prefix);
   }
   __syncthreads();
-  const int list = static_cast<int>(number), first_row = list * kListRows, warp = static_cast<int>(threadIdx.x) / 32;
-  const int words_per_row = (plan.blocks + 31) / 32, rows = min(kListRows, plan.rows - first_row);
-  for (int r = warp; r < rows; r += kWarps) {
-    const int kept = decide_row(plan, first_row + r, tolerance, words + r * words_per_row);
-    if (threadIdx.x % 32 == 0) length[r] = kept;
+  const int list = static_cast<int>(number), first_row = list * kListRows, rows = min(kListRows, plan.rows - first_row);
+  const int warp = static_cast<int>(threadIdx.x) / 32, row = first_row + warp;
+  std::uint32_t* own_words = words + warp * plan.words();
+  if (warp < rows) {
+    const int kept = decide_row(plan, row, tolerance, own_words);
+    if (threadIdx.x % 32 == 0) length[warp] = kept;
   }
   __syncthreads();
   if (warp == 0) {
@@ -137,14 +146,16 @@ __global__ void __launch_bounds__(kThreads) lists_kernel(const __grid_constant__
     }
   }
   __syncthreads();
-  for (int r = warp; r < rows; r += kWarps) write_row(plan, first_row + r, words + r * words_per_row, entry[r]);
+  if (warp >= rows) return;
+  write_row(plan, row, own_words, entry[warp]);
+  if (plan.options.landmarks) write_biases(plan, row, own_words);
 }
 static_assert(kListRows <= 32, "a warp scans the rows");
 
 }  // namespace
 
 void launch_lists(const Plan& plan, cudaStream_t stream) {
-  const int bytes = (plan.blocks + 31) / 32 * kListRows * static_cast<int>(sizeof(std::uint32_t));
+  const int bytes = plan.words() * kListRows * static_cast<int>(sizeof(std::uint32_t));
   if (bytes > 48 * 1024)
     HALFTONE_CUDA_CHECK(cudaFuncSetAttribute(lists_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
   launch_after(lists_kernel, plan, plan.list_blocks, kThreads, bytes, stream);

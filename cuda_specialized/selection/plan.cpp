@@ -73,6 +73,7 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   pieces.take(plan.representatives, sequences * plan.item_groups * (kItemRows / kRowGroup) * plan.group_bytes());
   pieces.take(plan.shares, std::int64_t{plan.score_blocks} * kItemRows * plan.share_pitch());
   pieces.take(plan.priorities, entries);
+  pieces.take(plan.marks, g.rows() * plan.words());
   pieces.take(plan.row_ptr, g.rows() + 1);
   pieces.take(plan.col_idx, entries);
   pieces.take(plan.kind, entries);

@@ -37,6 +37,12 @@ struct SearchState {
   std::uint32_t all;     ///< there are no more than may be kept: every block is
 };
 
+/// 32 neighbouring blocks of a row, a bit each, once the tolerance's first digit is known: those that are kept in any
+/// case, and those that the second digit decides.
+struct alignas(8) Marks {
+  std::uint32_t kept, open;
+};
+
 struct Control {
   SelectionOutcome outcome;
   SearchState search[2];    ///< before the first digit, and before the second
@@ -88,6 +94,7 @@ struct Plan {
   std::uint8_t* representatives;  ///< [batch, heads_kv, row groups] operands of kRowGroup queries, then grouped squares
   std::uint16_t* shares;          ///< [score_blocks, kItemRows, chunks * chunk_blocks] bfloat16
   float* priorities;              ///< [rows, blocks]; later the landmarks' biases
+  Marks* marks;                   ///< [rows, words()]
   TileRange* ranges;              ///< [batch, tiles]
   std::uint32_t* first_bins;      ///< [kFirstBins]
   std::uint32_t* group_bins;      ///< [kGroups, kGroupStride], of which the first counts
@@ -100,6 +107,11 @@ struct Plan {
   std::uint16_t *landmark_key, *landmark_value;  ///< [batch, heads_kv, blocks, params.dim] or null
 
   HALFTONE_FUNCTION int representatives_per_tile() const { return options.representatives; }
+  HALFTONE_FUNCTION std::int32_t words() const { return (blocks + 31) / 32; }
+  HALFTONE_FUNCTION const TileRange& range_of(std::int32_t row) const {
+    const auto at = static_cast<std::uint32_t>(row), n = static_cast<std::uint32_t>(tiles);
+    return ranges[at / n / static_cast<std::uint32_t>(geometry.heads) * n + at % n];
+  }
   HALFTONE_FUNCTION bool has_budget() const { return options.density > 0.0; }
   HALFTONE_FUNCTION std::int64_t share_pitch() const { return std::int64_t{chunks} * chunk_blocks; }
   HALFTONE_FUNCTION std::int64_t statistics_bytes() const { return operand_bytes(kColumns, dim); }
@@ -112,10 +124,12 @@ struct RepresentativePlace {
   std::int32_t tile, head, index;  ///< head: within the group
 
   HALFTONE_FUNCTION RepresentativePlace(const Plan& plan, std::int32_t row) {
-    const std::int32_t unit = row / plan.representatives_per_tile();
-    index = row % plan.representatives_per_tile();
-    tile = unit / plan.group;
-    head = unit % plan.group;
+    // Without signs divisions are shorter.
+    const auto at = static_cast<std::uint32_t>(row), group = static_cast<std::uint32_t>(plan.group);
+    const auto per_unit = static_cast<std::uint32_t>(plan.representatives_per_tile()), unit = at / per_unit;
+    index = static_cast<std::int32_t>(at % per_unit);
+    tile = static_cast<std::int32_t>(unit / group);
+    head = static_cast<std::int32_t>(unit % group);
   }
 };
 
@@ -133,7 +147,7 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
 /// The kernels, in this order, each behind the one before on the stream.
 void launch_statistics(const Plan& plan, cudaStream_t stream);
 void launch_scores(const Plan& plan, cudaStream_t stream);
-void launch_threshold(const Plan& plan, cudaStream_t stream);  ///< with a budget
+void launch_threshold(const Plan& plan, cudaStream_t stream);
 void launch_lists(const Plan& plan, cudaStream_t stream);
 
 /// The scores' kernels, each in a source file of its own so that they compile in parallel.

@@ -54,14 +54,15 @@ struct ItemPlace {
   }
 };
 
-/// Products that an item needs: up to the last block that any of its representatives sees.
+/// Products that an item needs: up to the last block that any of its representatives sees. A later tile of a sequence
+/// sees no fewer blocks.
 __device__ inline int chunks_of(const Plan& plan, const ItemPlace& item) {
-  const TileRange* ranges = plan.ranges + item.sequence / plan.params.heads_kv * plan.tiles;
+  const int b = item.sequence / plan.params.heads_kv;
+  const int tiles = static_cast<int>((plan.geometry.len_q(b) + kTileQueries - 1) / kTileQueries);
   const int first = RepresentativePlace(plan, item.group * kItemRows).tile;
+  if (first >= tiles) return 0;
   const int last = RepresentativePlace(plan, item.group * kItemRows + kItemRows - 1).tile;
-  int visible = 0;
-  for (int tile = first; tile <= last && tile < plan.tiles; ++tile) visible = max(visible, ranges[tile].visible);
-  return (visible + plan.chunk_blocks - 1) / plan.chunk_blocks;
+  return (plan.geometry.visible_blocks(b, min(last, tiles - 1)) + plan.chunk_blocks - 1) / plan.chunk_blocks;
 }
 
 /// Copies `bytes` contiguous bytes to shared memory; counts them on `barrier`.
@@ -133,11 +134,7 @@ class ScoreConsumer {
       estimate(item, chunks);
       const int visible = chunks * Config::kChunkBlocks;
       named_sync(barrier(), 128);  // factors and exponentials of all of the warpgroup's rows are there
-      switch (plan_.options.aggregation) {
-        case patterns::Aggregation::rms: finish<patterns::Aggregation::rms>(item, visible); break;
-        case patterns::Aggregation::max: finish<patterns::Aggregation::max>(item, visible); break;
-        case patterns::Aggregation::mean: finish<patterns::Aggregation::mean>(item, visible); break;
-      }
+      finish(item, visible);
       named_sync(barrier(), 128);  // they may be written again
     }
   }
@@ -156,18 +153,22 @@ class ScoreConsumer {
   __device__ void estimate(const ItemPlace& item, int chunks) {
     const int first_row = item.group * kItemRows + group_ * kRowGroup;
     b_ = item.sequence / plan_.params.heads_kv;
-    len_k_ = static_cast<int>(plan_.geometry.len_k(b_));
+    const int len_k = static_cast<int>(plan_.geometry.len_k(b_)), size = plan_.options.micro_block;
     ranges_ = plan_.ranges + b_ * plan_.tiles;
+    int visible[2];
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       const RepresentativePlace place(plan_, first_row + row_ + 8 * r);
-      visible_[r] = place.tile < plan_.tiles ? ranges_[place.tile].visible : 0;
+      visible[r] = place.tile < plan_.tiles ? ranges_[place.tile].visible : 0;
+      limit_[r] = min(visible[r] * Config::kMicros, (len_k + size - 1) / size);
       reference_[r] = 0.0f;
       sum_[r] = 0.0f;
     }
     // Blocks whose micro-blocks are all full and visible to all rows of the warp.
-    const int least = __reduce_min_sync(0xffffffffu, min(visible_[0], visible_[1]));
-    plain_ = min(least, len_k_ / plan_.options.block_k);
+    const int least = __reduce_min_sync(0xffffffffu, min(visible[0], visible[1]));
+    plain_ = min(least, len_k / plan_.options.block_k);
+    short_ = len_k / size;
+    log2_short_ = len_k % size > 0 ? log2f(static_cast<float>(len_k % size)) : log2_size_;
 
     s_.rows_full[rows_.index].wait(rows_.phase);
     const std::uint8_t* rows = s_.rows[rows_.index][group_];
@@ -291,7 +292,7 @@ class ScoreConsumer {
       if (__all_sync(0xffffffffu, sum_[0] + sum[0] < kSlack && sum_[1] + sum[1] < kSlack))
         return keep(pairs, sum, chunk);
     }
-    to_log_masses(mean, variance, chunk * Config::kChunkBlocks + lane_ % 4 * kThreadBlocks);
+    to_log_masses(mean, variance, (chunk * Config::kChunkBlocks + lane_ % 4 * kThreadBlocks) * Config::kMicros);
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       move_reference(mean, r, chunk);
@@ -317,23 +318,22 @@ class ScoreConsumer {
     }
   }
 
-  /// `mean` becomes the log-mass in powers of two, of short micro-blocks, too; -inf where nothing counts.
-  __device__ void to_log_masses(float (&mean)[kTile], const float (&variance)[kTile], int first_block) const {
-    const int size = plan_.options.micro_block;
-    const float log2_short = log2f(static_cast<float>(max(len_k_ % size, 1)));  // of the sequence's last micro-block
+  /// `mean` becomes the log-mass in powers of two, of short micro-blocks, too; -inf where nothing counts. `first`: this
+  /// thread's first micro-block.
+  __device__ void to_log_masses(float (&mean)[kTile], const float (&variance)[kTile], int first) const {
+    const int limits[2] = {limit_[0] - first, limit_[1] - first}, short_micro = short_ - first;
 #pragma unroll
-    for (int r = 0; r < 2; ++r)
+    for (int at = 0; at < kThreadBlocks * Config::kMicros; ++at) {
+      const float log_count = at == short_micro ? log2_short_ : log2_size_;
 #pragma unroll
-      for (int block = 0; block < kThreadBlocks; ++block)
-#pragma unroll
-        for (int m = 0; m < Config::kMicros; ++m) {
-          const int i = accumulator(r, block, m),
-                    keys = len_k_ - (first_block + block) * plan_.options.block_k - m * size;
-          const float log_count = keys >= size ? log2_size_ : log2_short;
-          const float mass =
-              log_count + mass_.logit * mean[i] + patterns::detail::kappa(mass_.half_variance * variance[i], log_count);
-          mean[i] = first_block + block < visible_[r] && keys > 0 ? mass : -INFINITY;
-        }
+      for (int r = 0; r < 2; ++r) {
+        const int i = accumulator(r, 0, at);
+        const float half_variance = mass_.half_variance * variance[i];
+        const float mass =
+            fmaf(mass_.logit, mean[i], log_count) + smaller(half_variance, fmaf(0.5f, half_variance, log_count));
+        mean[i] = at < limits[r] ? mass : -INFINITY;
+      }
+    }
   }
 
   /// Moves row r's reference point up to its largest log-mass, and what was summed up and stored with it.
@@ -350,7 +350,9 @@ class ScoreConsumer {
     const float shrink = exp2_fast(old - top);
     sum_[r] *= shrink;
     std::uint16_t* stored = stored_row(r);
+#pragma unroll 1
     for (int c = 0; c < chunk; ++c)
+#pragma unroll 1
       for (int block = 0; block < kThreadBlocks; ++block) {
         std::uint16_t& e = stored[c * Config::kChunkBlocks + block];
         e = bfloat16(__uint_as_float(static_cast<std::uint32_t>(e) << 16) * shrink).bits;
@@ -359,7 +361,6 @@ class ScoreConsumer {
 
   /// Scores of the warpgroup's tiles, whose rows see at most `visible` blocks, from the scratch rows: eight blocks of a
   /// tile and head per thread.
-  template <patterns::Aggregation kHow>
   __device__ void finish(const ItemPlace& item, int visible) {
     const int per_tile = plan_.representatives_per_tile(), octets = visible / 8, run = kTileQueries / per_tile;
     for (int i = thread(); i < kRowGroup / per_tile * octets; i += 128) {
@@ -368,9 +369,16 @@ class ScoreConsumer {
       if (place.tile >= plan_.tiles) return;
       const TileRange range = ranges_[place.tile];
       if (block >= range.visible) continue;
+      const std::uint16_t* shares =
+          plan_.shares + (std::int64_t{blockIdx.x} * kItemRows + local) * plan_.share_pitch() + block;
+      const float* factor = s_.factor + local;
+      const int runs = (range.queries + run - 1) / run;
       float score[8];
-      aggregate<kHow>(plan_.shares + (std::int64_t{blockIdx.x} * kItemRows + local) * plan_.share_pitch() + block,
-                      s_.factor + local, (range.queries + run - 1) / run, score);
+      switch (plan_.options.aggregation) {
+        case patterns::Aggregation::rms: aggregate<patterns::Aggregation::rms>(shares, factor, runs, score); break;
+        case patterns::Aggregation::max: aggregate<patterns::Aggregation::max>(shares, factor, runs, score); break;
+        case patterns::Aggregation::mean: aggregate<patterns::Aggregation::mean>(shares, factor, runs, score); break;
+      }
       const int head = item.sequence % plan_.params.heads_kv * plan_.group + place.head;
       const float weight = plan_.options.head_weight ? __ldg(plan_.options.head_weight + head) : 1.0f;
       const std::int64_t row = (std::int64_t{b_} * plan_.geometry.heads + head) * plan_.tiles + place.tile;
@@ -420,14 +428,16 @@ class ScoreConsumer {
   __device__ void store_priorities(float* row, int first, const TileRange& range, const float (&score)[8],
                                    float weight) {
     float priority[8];
+    unsigned not_finite = 0;
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
       const bool visible = first + i < range.visible;
-      if (visible && !(score[i] < INFINITY)) atomicAdd(&plan_.control->outcome.not_finite, 1u);
+      if (visible && !(score[i] < INFINITY)) ++not_finite;
       priority[i] = range.forced(first + i) ? INFINITY : score[i] * weight;
       if (plan_.has_budget() && visible && priority[i] < INFINITY)
         atomicAdd(&s_.bins[__float_as_uint(priority[i]) >> kSecondBits], 1u);
     }
+    if (not_finite > 0) atomicAdd(&plan_.control->outcome.not_finite, not_finite);
 #pragma unroll
     for (int i = 0; i < 8; i += 4) {
       if (plan_.blocks % 4 == 0 && first + i < range.visible) {
@@ -445,7 +455,10 @@ class ScoreConsumer {
   int group_, lane_, row_;
   patterns::detail::LogMass2 mass_{plan_.params.scale};
   float log2_size_{log2_size()};
-  std::int32_t b_ = 0, len_k_ = 0, plain_ = 0, visible_[2] = {};
+  std::int32_t b_ = 0;
+  std::int32_t plain_ = 0;                  ///< blocks that need no second look
+  std::int32_t limit_[2] = {}, short_ = 0;  ///< micro-blocks that count for a row; the one that may be short
+  float log2_short_ = 0.0f;
   float reference_[2] = {}, sum_[2] = {};
   const TileRange* ranges_ = nullptr;
   RingPlace<Config::kRowStages> rows_;

@@ -16,9 +16,14 @@ __device__ inline SearchState find_digit(const std::uint32_t* bins, const Search
   __shared__ SearchState found;
   const int highest = kBins - 1 - static_cast<int>(threadIdx.x) * kEach;  // of this thread, from the largest down
   std::uint32_t count[kEach];
-  std::uint64_t mine = 0;
+  if constexpr (kEach == 4 && kStride == 1) {
+    const uint4 four = __ldcg(reinterpret_cast<const uint4*>(bins + highest - 3));
+    count[0] = four.w, count[1] = four.z, count[2] = four.y, count[3] = four.x;
+  } else {
 #pragma unroll
-  for (int i = 0; i < kEach; ++i) count[i] = __ldcg(bins + (highest - i) * kStride);
+    for (int i = 0; i < kEach; ++i) count[i] = __ldcg(bins + (highest - i) * kStride);
+  }
+  std::uint64_t mine = 0;
 #pragma unroll
   for (int i = 0; i < kEach; ++i) mine += count[i];
   std::uint64_t total, above = exclusive_scan<kThreads>(mine, total);

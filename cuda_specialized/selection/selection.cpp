@@ -104,7 +104,7 @@ Selection select(const AttentionParams& params, const SelectionOptions& options,
   const Plan plan = plan_of(params, options, workspace, nullptr);
   launch_statistics(plan, stream);
   launch_scores(plan, stream);
-  if (plan.has_budget()) launch_threshold(plan, stream);
+  launch_threshold(plan, stream);
   launch_lists(plan, stream);
   return results_of(plan);
 }

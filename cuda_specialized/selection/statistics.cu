@@ -2,6 +2,7 @@
 #include "halftone/cuda_specialized/common/barrier.cuh"
 #include "halftone/cuda_specialized/common/block_scan.cuh"
 #include "halftone/cuda_specialized/common/check.hpp"
+#include "halftone/cuda_specialized/common/copy_async.cuh"
 #include "halftone/cuda_specialized/selection/elements.cuh"
 #include "halftone/cuda_specialized/selection/plan.hpp"
 
@@ -9,32 +10,49 @@ namespace halftone::cuda::selection {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kInFlight = 4;  // 16-byte loads per thread
+constexpr int kInFlight = 8;  // 16-byte loads per thread
 constexpr int kQueriesPerThread = 4;
 
-/// Thread blocks of each kind of work, in the order in which they are numbered, after the first.
+/// Thread blocks of each kind of work per sequence and key-value head, in the order in which they are numbered, after
+/// the first.
 struct Shares {
-  std::int32_t zeroes;
-  std::int32_t queries, keys, values;  ///< per sequence and key-value head
+  std::int32_t keys, values, queries;
 };
 
 __host__ __device__ inline int rows_per_block(const Plan& plan) { return kThreads / (plan.dim / 8); }
 
-/// Walks `count` rows of 8 columns each, `stride` elements apart, in order, with many loads in flight.
+/// A thread block's shared memory: rows on their way, [kInFlight, kThreads] pieces, of which a thread touches its own
+/// alone; behind a barrier, eight values of every thread.
+extern __shared__ uint4 staged[];
+constexpr int kSharedBytes = kInFlight * kThreads * static_cast<int>(sizeof(uint4));
+using Values = float[kThreads][9];
+static_assert(sizeof(Values) <= kSharedBytes);
+__device__ inline Values& shared_values() { return *reinterpret_cast<Values*>(staged); }
+
+/// Walks `count` rows of 8 columns each, `stride` elements apart, in order, with kInFlight of them on their way through
+/// shared memory.
 template <class Element, class Visit>
 __device__ inline void for_rows(const std::uint16_t* first, std::int64_t stride, int count, const Visit& visit) {
+  uint4* mine = staged + threadIdx.x;
+  const std::uint16_t* next = first;
+  const auto fetch = [&](int i, int slot) {
+    if (i < count) copy_async(shared_address(mine + slot * kThreads), next, true);
+    copy_commit();
+    next += stride;
+  };
+#pragma unroll
+  for (int i = 0; i < kInFlight; ++i) fetch(i, i);
+#pragma unroll 1
   for (int begin = 0; begin < count; begin += kInFlight) {
-    uint4 packed[kInFlight];
 #pragma unroll
-    for (int i = 0; i < kInFlight; ++i)
-      if (begin + i < count) packed[i] = __ldg(reinterpret_cast<const uint4*>(first + (begin + i) * stride));
-#pragma unroll
-    for (int i = 0; i < kInFlight; ++i)
-      if (begin + i < count) {
-        float x[8];
-        unpack<Element>(packed[i], x);
-        visit(begin + i, x);
-      }
+    for (int slot = 0; slot < kInFlight; ++slot) {
+      if (begin + slot >= count) break;
+      copy_wait<kInFlight - 1>();
+      float x[8];
+      unpack<Element>(mine[slot * kThreads], x);
+      fetch(begin + slot + kInFlight, slot);
+      visit(begin + slot, x);
+    }
   }
 }
 
@@ -42,7 +60,9 @@ __device__ inline void for_rows(const std::uint16_t* first, std::int64_t stride,
 template <class Element>
 __device__ void store_block_mean(const Plan& plan, float (&sum)[8], std::int32_t sequence, int block, int m, int piece,
                                  std::int64_t len_k, std::uint16_t* means) {
-  __shared__ float sums[kThreads][9];
+  Values& sums = shared_values();
+  // What lay there has been read.
+  __syncthreads();
 #pragma unroll
   for (int c = 0; c < 8; ++c) sums[threadIdx.x][c] = sum[c];
   __syncthreads();
@@ -64,18 +84,21 @@ __device__ void store_block_mean(const Plan& plan, float (&sum)[8], std::int32_t
 /// Sums (or means) of a row's values over the variance groups, from the threads that hold eight dimensions each, to the
 /// narrow part of an operand; null: nowhere. By all threads of the block.
 template <bool kMean>
-__device__ void store_groups(const Plan& plan, const float (&x)[8], std::uint8_t* narrow, int row, int piece) {
-  __shared__ float values[kThreads][9];
+__device__ void store_any_groups(const Plan& plan, const float (&x)[8], std::uint8_t* narrow, int row, int piece) {
+  Values& values = shared_values();
   const patterns::detail::VarianceGroups groups(plan.params.dim);
   const int pieces = plan.dim / 8, first = static_cast<int>(threadIdx.x) - piece;  // thread of the row's first piece
-  __syncthreads();  // the values of the last call have been read
+  // What lay there has been read.
+  __syncthreads();
 #pragma unroll
   for (int c = 0; c < 8; ++c) values[threadIdx.x][c] = x[c];
   __syncthreads();
   if (!narrow) return;
+#pragma unroll 1
   for (int group = piece; group < patterns::detail::kVarianceGroups; group += pieces) {
     const int size = groups.size(group);
     float sum = 0.0f;
+#pragma unroll 1
     for (int i = 0; i < size; ++i) {
       const int j = groups.at(group, i);
       sum += values[first + j / 8][j % 8];
@@ -83,6 +106,38 @@ __device__ void store_groups(const Plan& plan, const float (&x)[8], std::uint8_t
     if (kMean && size > 0) sum /= static_cast<float>(size);
     auto* to = reinterpret_cast<std::uint16_t*>(narrow + narrow_offset(row, group / 8));
     to[group % 8] = bfloat16(sum).bits;
+  }
+}
+
+/// The same for 32 kWidth dimensions, where a thread's values are halves of whole groups: it adds them to those of the
+/// thread that has the other halves, in the same order.
+template <bool kMean, int kWidth>
+__device__ void store_even_groups(const float (&x)[8], std::uint8_t* narrow, int row, int piece) {
+  constexpr int kHalf = 2 * kWidth, kHeld = 8 / kWidth;  // threads to the other half of a row; groups
+  float sum[kHeld];
+#pragma unroll
+  for (int g = 0; g < kHeld; ++g) {
+    const auto add_own = [&](float total) {
+#pragma unroll
+      for (int i = 0; i < kWidth; ++i) total += x[g * kWidth + i];
+      return total;
+    };
+    sum[g] = add_own(__shfl_xor_sync(0xffffffffu, add_own(0.0f), kHalf));
+    if (kMean) sum[g] *= 1.0f / (2 * kWidth);
+  }
+  if (!narrow || piece < kHalf) return;
+  const int group = (piece - kHalf) * kHeld;
+  auto* to = reinterpret_cast<std::uint32_t*>(narrow + narrow_offset(row, group / 8)) + group % 8 / 2;
+#pragma unroll
+  for (int g = 0; g < kHeld; g += 2) to[g / 2] = pack_pair<bfloat16>(sum[g], sum[g + 1]);
+}
+
+template <bool kMean>
+__device__ void store_groups(const Plan& plan, const float (&x)[8], std::uint8_t* narrow, int row, int piece) {
+  switch (plan.params.dim) {
+    case 128: return store_even_groups<kMean, 4>(x, narrow, row, piece);
+    case 64: return store_even_groups<kMean, 2>(x, narrow, row, piece);
+    default: return store_any_groups<kMean>(plan, x, narrow, row, piece);
   }
 }
 
@@ -147,6 +202,7 @@ __device__ void gather_queries(const Plan& plan, std::int32_t sequence, int part
   const int rows = rows_per_block(plan), run = kTileQueries / plan.representatives_per_tile();
   const std::int32_t b = sequence / p.heads_kv;
   const SequenceExtent extent = sequence_extent(p, b);
+  const auto* q = static_cast<const std::uint16_t*>(p.q) + row_offset(p, p.q_stride, b, 0, extent.begin_q) + piece * 8;
   uint4 packed[kQueriesPerThread];
 #pragma unroll
   for (int i = 0; i < kQueriesPerThread; ++i) {
@@ -157,9 +213,7 @@ __device__ void gather_queries(const Plan& plan, std::int32_t sequence, int part
     packed[i] = {0, 0, 0, 0};
     if (place.tile >= plan.tiles || first >= extent.len_q || piece * 8 >= p.dim) continue;
     const std::int64_t query = patterns::detail::representative_query(first, run, extent.len_q);
-    packed[i] = __ldg(reinterpret_cast<const uint4*>(static_cast<const std::uint16_t*>(p.q) +
-                                                     row_offset(p, p.q_stride, b, head, extent.begin_q) +
-                                                     query * p.q_stride.seq + piece * 8));
+    packed[i] = __ldg(reinterpret_cast<const uint4*>(q + head * p.q_stride.head + query * p.q_stride.seq));
   }
 #pragma unroll
   for (int i = 0; i < kQueriesPerThread; ++i) {
@@ -169,8 +223,10 @@ __device__ void gather_queries(const Plan& plan, std::int32_t sequence, int part
         (std::int64_t{sequence} * plan.item_groups * (kItemRows / kRowGroup) + row / kRowGroup) * plan.group_bytes();
     float u[8];
     unpack<Element>(packed[i], u);
+    if constexpr (!std::is_same_v<Element, bfloat16>) {
 #pragma unroll
-    for (float& x : u) x = patterns::detail::round_statistic(x);
+      for (float& x : u) x = patterns::detail::round_statistic(x);
+    }
     *reinterpret_cast<uint4*>(operand + wide_offset(kRowGroup, row % kRowGroup, piece)) = pack<bfloat16>(u);
 #pragma unroll
     for (float& x : u) x *= x;
@@ -178,15 +234,11 @@ __device__ void gather_queries(const Plan& plan, std::int32_t sequence, int part
   }
 }
 
-constexpr int kZeroed = kThreads * 4 * 4;  // words that a thread block zeroes
-
-/// Zeroes the counts of priorities.
-__device__ void zero_counts(const Plan& plan, int part) {
-  auto* words = reinterpret_cast<uint4*>(plan.first_bins) + part * (kZeroed / 4);
-  const auto* end = reinterpret_cast<const uint4*>(plan.second_bins + kSecondBins);
-#pragma unroll
-  for (int i = 0; i < 4; ++i)
-    if (uint4* at = words + i * kThreads + threadIdx.x; at < end) *at = {0, 0, 0, 0};
+/// Zeroes the counts of priorities, by all threads of the launch.
+__device__ void zero_counts(const Plan& plan) {
+  auto* words = reinterpret_cast<uint4*>(plan.first_bins);
+  constexpr std::uint32_t kPieces = (kFirstBins + kGroups * kGroupStride + kSecondBins) / 4;
+  for (std::uint32_t i = blockIdx.x * kThreads + threadIdx.x; i < kPieces; i += gridDim.x * kThreads) words[i] = {};
 }
 
 /// What later kernels look up per tile or start from.
@@ -226,19 +278,18 @@ __device__ void prepare(const Plan& plan) {
 template <class Element>
 __global__ void __launch_bounds__(kThreads, 4) statistics_kernel(const __grid_constant__ Plan plan, Shares shares) {
   launch_dependents();
+  if (plan.has_budget()) zero_counts(plan);
   const std::int32_t sequences = plan.params.batch * plan.params.heads_kv;
   auto index = static_cast<std::int32_t>(blockIdx.x);
   if (index == 0) return prepare(plan);
   index -= 1;
-  if (index < shares.zeroes) return zero_counts(plan, index);
-  index -= shares.zeroes;
-  if (index < sequences * shares.queries)
-    return gather_queries<Element>(plan, index / shares.queries, index % shares.queries);
-  index -= sequences * shares.queries;
   if (index < sequences * shares.keys)
     return summarise_micro_blocks<Element, false>(plan, index / shares.keys, index % shares.keys);
   index -= sequences * shares.keys;
-  summarise_micro_blocks<Element, true>(plan, index / shares.values, index % shares.values);
+  if (index < sequences * shares.values)
+    return summarise_micro_blocks<Element, true>(plan, index / shares.values, index % shares.values);
+  index -= sequences * shares.values;
+  gather_queries<Element>(plan, index / shares.queries, index % shares.queries);
 }
 
 }  // namespace
@@ -246,17 +297,13 @@ __global__ void __launch_bounds__(kThreads, 4) statistics_kernel(const __grid_co
 void launch_statistics(const Plan& plan, cudaStream_t stream) {
   const int rows = rows_per_block(plan);
   const int micro_blocks = (plan.blocks * plan.micros + rows - 1) / rows;
-  constexpr int kWords = kFirstBins + kGroups * kGroupStride + kSecondBins;
-  const Shares shares{plan.has_budget() ? (kWords + kZeroed - 1) / kZeroed : 0,
-                      plan.item_groups * kItemRows / (rows * kQueriesPerThread), micro_blocks,
-                      plan.options.landmarks ? micro_blocks : 0};
+  const Shares shares{micro_blocks, plan.options.landmarks ? micro_blocks : 0,
+                      plan.item_groups * kItemRows / (rows * kQueriesPerThread)};
   const std::int64_t sequences = std::int64_t{plan.params.batch} * plan.params.heads_kv;
-  const auto blocks =
-      static_cast<unsigned>(1 + shares.zeroes + sequences * (shares.queries + shares.keys + shares.values));
-  if (plan.params.dtype == DType::bfloat16)
-    statistics_kernel<bfloat16><<<blocks, kThreads, 0, stream>>>(plan, shares);
-  else
-    statistics_kernel<float16><<<blocks, kThreads, 0, stream>>>(plan, shares);
+  const auto blocks = static_cast<unsigned>(1 + sequences * (shares.keys + shares.values + shares.queries));
+  const auto kernel = plan.params.dtype == DType::bfloat16 ? statistics_kernel<bfloat16> : statistics_kernel<float16>;
+  HALFTONE_CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes));
+  kernel<<<blocks, kThreads, kSharedBytes, stream>>>(plan, shares);
   HALFTONE_CUDA_CHECK(cudaGetLastError());
 }
 

@@ -1,5 +1,6 @@
-// Counts the second digit of the priorities that share the tolerance's first one (the scores' kernel counted that).
-// Exact and the same every time: counts do not depend on the order of additions.
+// What the first digit of the tolerance (the scores' kernel counted it) decides: which blocks are kept in any case, and
+// which are open, since they share that digit; and the count of the second digit of these. Exact and the same every
+// time: counts do not depend on the order of additions.
 #include "halftone/cuda_specialized/common/barrier.cuh"
 #include "halftone/cuda_specialized/common/request.hpp"
 #include "halftone/cuda_specialized/selection/launch.cuh"
@@ -8,49 +9,69 @@
 namespace halftone::cuda::selection {
 namespace {
 
-constexpr int kThreads = 512;
-constexpr int kInFlight = 8;
+constexpr int kThreads = 1024, kWarps = kThreads / 32;
+constexpr int kWordsInFlight = 8;
 
-__global__ void __launch_bounds__(kThreads) threshold_kernel(const __grid_constant__ Plan plan) {
-  __shared__ std::uint32_t groups[kGroups];
-  launch_dependents();
-  for (int i = static_cast<int>(threadIdx.x); i < kGroups; i += kThreads) groups[i] = 0;
-  wait_for_previous_kernel();
-  const SearchState state = find_digit<kFirstBins, 1, kThreads>(plan.first_bins, plan.control->search[0]);
-  if (blockIdx.x == 0 && threadIdx.x == 0) plan.control->search[1] = state;
-  if (state.all) return;
+/// Priorities above `high` are kept, those from `low` to `high` are open.
+struct Bounds {
+  float low, high;
+};
 
-  const int lane = static_cast<int>(threadIdx.x) % 32, warps = static_cast<int>(gridDim.x) * (kThreads / 32);
-  for (int row = static_cast<int>(blockIdx.x) * (kThreads / 32) + static_cast<int>(threadIdx.x) / 32; row < plan.rows;
-       row += warps) {
-    const int sequence = row / plan.tiles / plan.geometry.heads;
-    const int visible = plan.ranges[sequence * plan.tiles + row % plan.tiles].visible;
-    const float* priorities = plan.priorities + std::int64_t{row} * plan.blocks;
-    for (int begin = lane; begin < visible; begin += 32 * kInFlight) {
-      float priority[kInFlight];
+__device__ inline Bounds bounds_after(const SearchState& state) {
+  if (state.all) return {INFINITY, -1.0f};
+  const std::uint32_t lowest = state.prefix << kSecondBits;
+  return {__uint_as_float(lowest), __uint_as_float(lowest + (kSecondBins - 1))};
+}
+
+/// The marks of one row, by a warp.
+__device__ inline void mark_row(const Plan& plan, int row, const Bounds& bounds) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int visible = plan.range_of(row).visible, words = (visible + 31) / 32;
+  const float* priorities = plan.priorities + std::int64_t{row} * plan.blocks;
+  Marks* marks = plan.marks + std::int64_t{row} * plan.words();
+#pragma unroll 1
+  for (int first = 0; first < words; first += kWordsInFlight) {
+    float priority[kWordsInFlight];
 #pragma unroll
-      for (int i = 0; i < kInFlight; ++i)
-        priority[i] = begin + 32 * i < visible ? __ldcg(priorities + begin + 32 * i) : INFINITY;
+    for (int i = 0; i < kWordsInFlight; ++i) {
+      const int block = (first + i) * 32 + lane;
+      priority[i] = block < visible ? __ldcg(priorities + block) : -INFINITY;
+    }
+    Marks mine{};  // a lane holds those of one word
 #pragma unroll
-      for (int i = 0; i < kInFlight; ++i) {
-        const std::uint32_t bits = __float_as_uint(priority[i]);
-        if (!(priority[i] < INFINITY) || bits >> kSecondBits != state.prefix) continue;
-        const std::uint32_t digit = bits % kSecondBins;
+    for (int i = 0; i < kWordsInFlight; ++i) {
+      const bool kept = priority[i] > bounds.high, open = !kept && priority[i] >= bounds.low;
+      const Marks word{__ballot_sync(0xffffffffu, kept), __ballot_sync(0xffffffffu, open)};
+      if (lane == i) mine = word;
+      if (open) {
+        const std::uint32_t digit = __float_as_uint(priority[i]) % kSecondBins;
         atomicAdd(plan.second_bins + digit, 1u);
-        atomicAdd(&groups[digit / kGroupBins], 1u);
+        atomicAdd(plan.group_bins + digit / kGroupBins * kGroupStride, 1u);
       }
     }
+    if (lane < kWordsInFlight && first + lane < words) marks[first + lane] = mine;
   }
-  __syncthreads();
-  for (int i = static_cast<int>(threadIdx.x); i < kGroups; i += kThreads)
-    if (groups[i]) atomicAdd(plan.group_bins + i * kGroupStride, groups[i]);
+}
+
+__global__ void __launch_bounds__(kThreads) threshold_kernel(const __grid_constant__ Plan plan) {
+  wait_for_previous_kernel();
+  launch_dependents();  // not before: the next kernel begins with a counter that the first one zeroes
+  Bounds bounds{INFINITY, static_cast<float>(plan.options.tolerance)};
+  if (plan.has_budget()) {
+    const SearchState state = find_digit<kFirstBins, 1, kThreads>(plan.first_bins, plan.control->search[0]);
+    if (blockIdx.x == 0 && threadIdx.x == 0) plan.control->search[1] = state;
+    bounds = bounds_after(state);
+  }
+  // Neighbouring rows to different thread blocks: few rows keep all multiprocessors busy.
+  const int blocks = static_cast<int>(gridDim.x), warp = static_cast<int>(threadIdx.x) / 32;
+  for (int row = warp * blocks + static_cast<int>(blockIdx.x); row < plan.rows; row += blocks * kWarps)
+    mark_row(plan, row, bounds);
 }
 
 }  // namespace
 
 void launch_threshold(const Plan& plan, cudaStream_t stream) {
-  const int needed = (plan.rows + kThreads / 32 - 1) / (kThreads / 32);
-  const int blocks = min(needed, 2 * device_attribute(cudaDevAttrMultiProcessorCount));
+  const int blocks = min(plan.rows, device_attribute(cudaDevAttrMultiProcessorCount));
   launch_after(threshold_kernel, plan, blocks, kThreads, 0, stream);
 }
 

@@ -1,27 +1,13 @@
-// Warp-level matrix products of sm_80 and what feeds them (PTX ISA: mma.m16n8k16, ldmatrix, cp.async).
+// Warp-level matrix products of sm_80 and what feeds them (PTX ISA: mma.m16n8k16, ldmatrix).
 #pragma once
 
 #include <cstdint>
 #include <type_traits>
 
 #include "halftone/core/dtype.hpp"
-#include "halftone/cuda_specialized/common/shared_memory.cuh"
+#include "halftone/cuda_specialized/common/copy_async.cuh"
 
 namespace halftone::cuda::wmma {
-
-/// Starts copying 16 bytes from global to shared memory past L1; without `present`, 16 zero bytes.
-__device__ inline void copy_async(std::uint32_t shared, const void* global, bool present) {
-  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(shared),
-               "l"(__cvta_generic_to_global(global)), "r"(present ? 16 : 0)
-               : "memory");
-}
-/// Closes the group of copies started since the last call.
-__device__ inline void copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-/// Waits until all of this thread's groups but the `kPending` youngest have arrived.
-template <int kPending>
-__device__ inline void copy_wait() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
-}
 
 /// Four 8 x 8 matrices of 16-bit elements: lane l gives the address of row l % 8 of matrix l / 8 and gets, of each
 /// matrix m, elements (l / 4, l % 4 * 2 + {0, 1}) in r[m]; transposed: (l % 4 * 2 + {0, 1}, l / 4).
