@@ -51,7 +51,7 @@ def patterns(folder, results):
                 fontsize=6.5)
     for axis in axes.flat:
         plain(axis)
-    for axis, label in zip(axes[:, 0], ["attention", *(style.name(name) for name, _ in kinds)]):
+    for axis, label in zip(axes[:, 0], ["attention", *(style.name(name).split(" (")[0] for name, _ in kinds)]):
         axis.set_ylabel(label, fontsize=8)
     figure.colorbar(image, ax=axes[0, :], label="share of a tile", shrink=0.9, pad=0.01)
     style.save(figure, folder, "masks")
