@@ -9,7 +9,7 @@
 
 namespace halftone::io {
 
-/// Columns (kernel, pattern, dtype, seq, dim, density, seconds_median, ...) as /bench/<column>; the samples of row i
+/// Columns (kernel, pattern, dtype, seq, dim, density, seconds_median, ...) as `/bench/<column>`; the samples of row i
 /// are /samples/seconds[begin[i] : begin[i + 1]] with begin = /samples/begin.
 struct BenchFile {
   Table table;

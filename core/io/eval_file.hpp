@@ -9,7 +9,7 @@
 
 namespace halftone::io {
 
-/// /axes/<name> are dimension scales, attached to /arrays/<name>; /summary/<column> is a table.
+/// `/axes/<name>` are dimension scales, attached to `/arrays/<name>`; `/summary/<column>` is a table.
 struct EvalFile {
   std::vector<Axis> axes;
   std::vector<NamedArray> arrays;  ///< each with its axes named

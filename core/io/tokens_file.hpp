@@ -15,7 +15,7 @@ struct TokenDocument {
   std::string scenario, title;       ///< attributes, or empty
   std::int64_t length = 0;           ///< in tokens
   std::vector<std::int32_t> tokens = {};  ///< left empty by list_documents
-  /// Places of tokens that a model is asked for, ascending: the dataset /answers/<name>. Empty where nothing is asked;
+  /// Places of tokens that a model is asked for, ascending: the dataset `/answers/<name>`. Empty where nothing is asked;
   /// left empty by list_documents.
   std::vector<std::int64_t> answers = {};
 };
