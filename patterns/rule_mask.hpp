@@ -22,6 +22,10 @@ struct RuleGrid {
   HALFTONE_FUNCTION std::int64_t key_units() const { return (geometry.seq_k + unit - 1) / unit; }
 };
 
+/// With parameters of its own: of an object's members nvcc takes such an expression for invalid in device code.
+template <class Rule>
+concept covers_blocks = requires(const Rule& rule, Span span, std::int64_t n) { rule.cover(n, span, span, n); };
+
 /// Applies a rule to blocks (a selector of build_mask). At element granularity a rule may say how it covers a block,
 /// as Cover cover(head, rows, columns, n); where it has no such member or answers `some`, the pairs are tried.
 template <class Rule>
@@ -55,7 +59,7 @@ struct RuleSelector {
 
   HALFTONE_FUNCTION Cover element_cover(const RowIndex& row, std::int64_t block) const {
     const BlockPairs pairs(grid.geometry, row, block);
-    if constexpr (requires { rule.cover(head(row), pairs.rows, pairs.keys, columns(row)); }) {
+    if constexpr (covers_blocks<Rule>) {
       const Cover cover = rule.cover(head(row), pairs.rows, pairs.keys, columns(row));
       if (cover != Cover::some) return cover;
     }
