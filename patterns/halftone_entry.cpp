@@ -15,7 +15,8 @@ constexpr ParameterInfo kParameters[] = {
     {"aggregation", "rms", "of the mass over the representatives: rms, max or mean"},
     {"block_mass", "largest", "of the micro-blocks' masses, what counts for the block: largest or sum"},
     {"sink_blocks", "1", "leading key blocks that are always exact"},
-    {"local_blocks", "2", "key blocks before the tile that are always exact, besides the diagonal"}};
+    {"local_blocks", "2", "key blocks before the tile that are always exact, besides the diagonal"},
+    {"shared_lists", "false", "true: one list of blocks per key-value head, for its whole group of query heads"}};
 
 HalftoneOptions read_options(Parameters& parameters, double density) {
   const auto whole = [&](std::string_view name, int least) {
@@ -32,6 +33,7 @@ HalftoneOptions read_options(Parameters& parameters, double density) {
                                                : Aggregation::mean;
   options.block_mass =
       parameters.choice("block_mass", {"largest", "sum"}) == "sum" ? BlockMass::sum : BlockMass::largest;
+  options.shared_lists = parameters.flag("shared_lists");
   options.density = density;
   if (density > 0.0)
     parameters.reject_beside_density("tolerance");

@@ -24,6 +24,7 @@ struct HalftoneOptions {
   double tolerance = 0.0;                      ///< keep blocks whose score exceeds it; 0: find it from `density`
   double density = 0.0;                        ///< wanted mean density over the call in (0, 1]; 0: use `tolerance`
   bool landmarks = false;                      ///< represent what is left out by block summaries, on gated heads
+  bool shared_lists = false;                   ///< one list per key-value head, for its whole group of query heads
 };
 
 /// Options from parameters by name, those of the pattern table's "halftone"; with `density`, that decides the
@@ -65,6 +66,9 @@ Array<float> halftone_scores(const HalftoneLayer& layer, const MaskGeometry& geo
 /// With a density, the tolerance is the smallest that keeps no more blocks than asked for: the largest weighted score
 /// that is left out. Blocks that tie with it are left out together, so that the realised density lies below the wanted
 /// one by less than one block plus those ties (many tie at 0 where exp underflows, 87 below a row's largest log-mass).
+/// With shared_lists a list's score is the root mean square over its query heads of score * head_weight, and the mask
+/// has one list per key-value head, of which sums and densities count each once, as every head attends to one of them;
+/// landmarks stay a matter of each query head's gate.
 /// Landmarks stand for blocks that lie wholly in the tile's past, so never for a ragged last block.
 /// Throws InvalidArgument on options out of range, on a density below what the forced near field needs (the message
 /// names that density), on shapes that do not match the geometry, and on scores that are not finite.
