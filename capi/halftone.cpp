@@ -19,16 +19,12 @@ halftone_request read_request(const halftone_request* request) {
   return r;
 }
 
-template <class Struct>
-std::optional<Struct> read_optional(const Struct* given, std::string_view name) {
+std::optional<halftone_block_mask> read_mask(const halftone_block_mask* given) {
   if (!given) return std::nullopt;
-  return read_struct(given, name);
+  return read_struct(given, "mask");
 }
 
-template <class Struct>
-const Struct* pointer(const std::optional<Struct>& s) {
-  return s ? &*s : nullptr;
-}
+const halftone_block_mask* pointer(const std::optional<halftone_block_mask>& mask) { return mask ? &*mask : nullptr; }
 
 bool on_host(const halftone_request& request) { return request.device == HALFTONE_HOST; }
 
@@ -47,8 +43,8 @@ halftone_status halftone_workspace_bytes(const halftone_request* request, const 
                                          const halftone_selection* selection, size_t* bytes) {
   return guarded([&] {
     const halftone_request r = read_request(request);
-    const auto m = read_optional(mask, "mask");
-    const auto s = read_optional(selection, "selection");
+    const auto m = read_mask(mask);
+    const auto s = selection ? std::optional(read_selection(selection)) : std::nullopt;
     if (!bytes) throw halftone::InvalidArgument("bytes", "a null pointer", "a place for the result");
     if (m && s) throw halftone::InvalidArgument("mask and selection", "both", "one of them, or neither");
     if (s)
@@ -61,7 +57,7 @@ halftone_status halftone_workspace_bytes(const halftone_request* request, const 
 halftone_status halftone_block_sparse_attention(const halftone_request* request, const halftone_block_mask* mask) {
   return guarded([&] {
     const halftone_request r = read_request(request);
-    const auto m = read_optional(mask, "mask");
+    const auto m = read_mask(mask);
     on_host(r) ? host_block_sparse_attention(r, pointer(m)) : device_block_sparse_attention(r, pointer(m));
   });
 }
@@ -70,7 +66,7 @@ halftone_status halftone_attention(const halftone_request* request, const halfto
                                    halftone_selected* selected) {
   return guarded([&] {
     const halftone_request r = read_request(request);
-    const halftone_selection s = read_struct(selection, "selection");
+    const halftone_selection s = read_selection(selection);
     if (selected) read_struct(selected, "selected");
     on_host(r) ? host_attention(r, s, selected) : device_attention(r, s, selected);
   });

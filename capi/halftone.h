@@ -123,11 +123,14 @@ typedef struct halftone_selection {
   int32_t representatives;  /* queries that stand for a tile, a power of two up to 64; 0: 16 */
   int32_t sink_blocks;      /* leading blocks that are always kept; 0: 1; negative: none */
   int32_t local_blocks;     /* blocks beside those of the diagonal that are always kept; 0: 1; negative: none */
+  int32_t shared_lists;     /* 1: one list per key-value head, by the root mean square of its query heads' scores; on
+                               the host, and on a device where heads_q is heads_kv */
+  int32_t reserved;         /* 0 */
 } halftone_selection;
 
 /* What a selection came to; lies where the request's pointers lie. */
 typedef struct halftone_outcome {
-  int64_t visible;     /* blocks that hold a visible pair, over all rows */
+  int64_t visible;     /* blocks that hold a visible pair, over all rows of the mask */
   int64_t forced;      /* of these, always kept */
   int64_t kept;
   float tolerance;     /* that was applied; -1 where the density asks for every block */

@@ -113,7 +113,7 @@ void attend(const AttentionParams& p, std::string_view name) {
 // Places in the workspace: the outcome, row_ptr, col_idx, kind.
 struct SelectedPlaces {
   std::int64_t rows, entries;
-  SelectedPlaces(const MaskGeometry& g) : rows(g.rows()), entries(g.rows() * g.blocks()) {}
+  explicit SelectedPlaces(const MaskGeometry& lists) : rows(lists.rows()), entries(lists.rows() * lists.blocks()) {}
 
   std::size_t row_ptr() const { return sizeof(halftone_outcome); }
   std::size_t col_idx() const { return row_ptr() + static_cast<std::size_t>(rows + 1) * sizeof(std::int64_t); }
@@ -126,14 +126,13 @@ void copy_out(void* to, const View& from) {
   if (from.extent(0)) std::memcpy(to, from.data(), from.extent(0) * sizeof(typename View::value_type));
 }
 
-void report(const patterns::HalftoneResult& result, const MaskGeometry& g, const patterns::HalftoneOptions& options,
-            void* workspace, halftone_selected& selected) {
+void report(const patterns::HalftoneResult& result, const patterns::detail::NearField& near, void* workspace,
+            halftone_selected& selected) {
   const BlockMask& mask = result.layers.front().mask;
-  const SelectedPlaces places(g);
+  const SelectedPlaces places(near.geometry);
   auto* base = static_cast<std::byte*>(workspace);
-  const halftone_outcome outcome{mask.visible,
-                                 patterns::detail::count_forced_blocks({g, options.sink_blocks, options.local_blocks}),
-                                 mask.kept(), static_cast<float>(result.tolerance), 0};
+  const halftone_outcome outcome{mask.visible, patterns::detail::count_forced_blocks(near), mask.kept(),
+                                 static_cast<float>(result.tolerance), 0};
   std::memcpy(base, &outcome, sizeof outcome);
   copy_out(base + places.row_ptr(), mask.row_ptr);
   copy_out(base + places.col_idx(), mask.col_idx);
@@ -176,7 +175,9 @@ void host_attention(const halftone_request& request, const halftone_selection& s
   p.mask = result.layers.front().mask.view();
   if (result.layers.front().landmarks) p.landmarks = result.layers.front().landmarks->view();
   attend(p, kernel_name(request));
-  if (selected) report(result, geometry, options, request.workspace, *selected);
+  if (!selected) return;
+  const MaskGeometry lists = patterns::detail::list_geometry(geometry, options, p.heads_kv);
+  report(result, {lists, options.sink_blocks, options.local_blocks}, request.workspace, *selected);
 }
 
 std::size_t host_selected_bytes(const halftone_request& request, const halftone_selection& selection) {
@@ -184,7 +185,7 @@ std::size_t host_selected_bytes(const halftone_request& request, const halftone_
   halftone::validate(p);
   const MaskGeometry geometry = geometry_of(p, block_keys(selection));
   if (geometry.block_k <= 0) throw InvalidArgument("block_k", std::to_string(geometry.block_k), "64 or 128");
-  return SelectedPlaces(geometry).bytes();
+  return SelectedPlaces(patterns::detail::list_geometry(geometry, host_options(selection), p.heads_kv)).bytes();
 }
 
 }  // namespace halftone::capi

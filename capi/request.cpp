@@ -31,10 +31,17 @@ Options options(const halftone_selection& s) {
   o.tolerance = s.tolerance;
   o.density = s.density;
   o.landmarks = s.landmarks != 0;
+  o.shared_lists = s.shared_lists != 0;
   return o;
 }
 
 }  // namespace
+
+halftone_selection read_selection(const halftone_selection* given) {
+  const halftone_selection s = read_struct(given, "selection", {offsetof(halftone_selection, shared_lists)});
+  if (s.reserved != 0) throw InvalidArgument("selection reserved", std::to_string(s.reserved), "0");
+  return s;
+}
 
 AttentionParams attention_params(const halftone_request& r) {
   AttentionParams p;

@@ -1,8 +1,10 @@
 // From the structs of halftone.h to the library's own.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -14,18 +16,21 @@
 
 namespace halftone::capi {
 
-/// A copy of what the caller's struct holds, the fields that its version lacks 0. `first_size`: the struct's size in
-/// the first version that had it. Throws InvalidArgument on null and on sizes that no version had.
+/// A copy of what the caller's struct holds, the fields that its version lacks 0. `earlier_sizes`: the struct's sizes
+/// in earlier versions. Throws InvalidArgument on null and on sizes that no version had.
 template <class Struct>
-Struct read_struct(const Struct* given, std::string_view name, std::size_t first_size = sizeof(Struct)) {
+Struct read_struct(const Struct* given, std::string_view name, std::initializer_list<std::size_t> earlier_sizes = {}) {
   if (!given) throw InvalidArgument(name, "a null pointer", "a struct");
-  if (given->size < first_size || given->size > sizeof(Struct))
+  if (given->size != sizeof(Struct) && std::ranges::count(earlier_sizes, given->size) == 0)
     throw InvalidArgument(std::string(name) + " size", std::to_string(given->size),
                           std::to_string(sizeof(Struct)) + ", as of halftone.h of this version");
   Struct copy{};
   std::memcpy(&copy, given, given->size);
   return copy;
 }
+
+/// Likewise, for a selection. Throws InvalidArgument when a reserved field is not 0, too.
+halftone_selection read_selection(const halftone_selection* given);
 
 /// The request without mask and landmarks. Throws InvalidArgument on an unknown element type.
 AttentionParams attention_params(const halftone_request& request);

@@ -53,6 +53,7 @@ device::SelectionOptions device_options(const HalftoneLayer& layer, const MaskGe
   d.tolerance = o.tolerance;
   d.density = o.density;
   d.landmarks = patterns::detail::wants_landmarks(layer, o);
+  d.shared_lists = o.shared_lists;
   return d;
 }
 

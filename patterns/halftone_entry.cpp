@@ -20,7 +20,8 @@ constexpr ParameterInfo kParameters[] = {
     {"scope", "call", "the blocks among which a tolerance meets the density: call, layer, head or row"},
     {"control", "none", "negative control: none, permuted_scores, shuffled_variances or random_scores"},
     {"sink_blocks", "1", "leading key blocks that are always exact"},
-    {"local_blocks", "1", "key blocks before the tile that are always exact, besides the diagonal"}};
+    {"local_blocks", "1", "key blocks before the tile that are always exact, besides the diagonal"},
+    {"shared_lists", "false", "true: one list of blocks per key-value head, for its whole group of query heads"}};
 
 HalftoneOptions read_options(Parameters& parameters, double density) {
   const auto whole = [&](std::string_view name, int least) {
@@ -41,6 +42,7 @@ HalftoneOptions read_options(Parameters& parameters, double density) {
   options.scope = static_cast<ToleranceScope>(choice("scope", {"call", "layer", "head", "row"}));
   options.control =
       static_cast<Control>(choice("control", {"none", "permuted_scores", "shuffled_variances", "random_scores"}));
+  options.shared_lists = parameters.flag("shared_lists");
   options.density = density;
   if (density > 0.0)
     parameters.reject_beside_density("tolerance");

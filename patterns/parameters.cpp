@@ -73,6 +73,13 @@ std::uint64_t Parameters::seed(std::string_view name) {
   return got.get<std::uint64_t>();
 }
 
+bool Parameters::flag(std::string_view name) {
+  const json got = value(name);
+  if (!got.is_boolean()) reject(name, got, "true or false");
+  record(name, got);
+  return got;
+}
+
 std::string Parameters::choice(std::string_view name, std::initializer_list<std::string_view> choices) {
   const json got = value(name);
   if (!got.is_string() || std::find(choices.begin(), choices.end(), got.get<std::string>()) == choices.end())

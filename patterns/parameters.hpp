@@ -27,6 +27,7 @@ class Parameters {
   std::int64_t integer(std::string_view name, std::int64_t least, std::int64_t default_scale = 1);
   double real(std::string_view name, double least, double most, std::int64_t default_scale = 1);
   std::uint64_t seed(std::string_view name);
+  bool flag(std::string_view name);
   std::string choice(std::string_view name, std::initializer_list<std::string_view> choices);
 
   /// Replaces the table's default of `name` for this call.

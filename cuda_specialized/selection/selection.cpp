@@ -75,6 +75,9 @@ std::string refusal(const AttentionParams& params, const SelectionOptions& optio
            std::to_string(options.block_k) + "; it takes up to 16 of them";
   if (options.block_k != 64 && options.block_k != 128)
     return "blocks of " + std::to_string(options.block_k) + " keys; it takes 64 and 128";
+  if (options.shared_lists && params.heads_q != params.heads_kv)
+    return "lists that " + std::to_string(params.heads_q / params.heads_kv) +
+           " query heads share; it makes one for each of them";
   return hopper_refusal();
 }
 

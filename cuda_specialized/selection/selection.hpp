@@ -24,6 +24,7 @@ struct SelectionOptions {
   bool landmarks = false;              ///< represent what is left out, on gated heads
   const float* head_weight = nullptr;  ///< device, [heads_q]; null: 1
   const std::uint8_t* gate = nullptr;  ///< device, [heads_q], 1: landmarks; null: all heads
+  bool shared_lists = false;           ///< one list per key-value head: refused where its group has several query heads
 };
 
 /// What became of a selection, in device memory.

@@ -60,7 +60,7 @@ struct SparseRun {
   double density() const;  ///< mean over layers and heads
 };
 
-/// Of a layer's masks: causal, one sequence, one mask per query head of q [1, heads, seq, dim].
+/// Of a layer's masks: causal, one sequence, for the query heads of q [1, heads, seq, dim].
 MaskGeometry causal_geometry(const Tensor& q, std::int32_t block_k = 64);
 
 struct RunOptions {

@@ -7,6 +7,7 @@
 // sums are float32.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "halftone/core/dtype.hpp"
@@ -80,6 +81,25 @@ HALFTONE_FUNCTION inline MeanAndVariance key_moments(float origin, float sum, fl
 HALFTONE_FUNCTION inline float kappa(float half_variance, float log_count) {
   const float capped = 0.5f * half_variance + log_count;
   return half_variance <= capped ? half_variance : capped;
+}
+
+/// What `how` makes of share(0) to share(count - 1), which are not negative. Relative to the largest, so that squares
+/// of small shares do not vanish; of one share that share itself. NaN stays.
+template <class Share>
+HALFTONE_FUNCTION inline float aggregate(Aggregation how, int count, const Share& share) {
+  float top = 0.0f;
+  for (int i = 0; i < count; ++i) {
+    const float x = share(i);
+    top = x > top || x != x ? x : top;
+  }
+  if (how == Aggregation::max || !(top > 0.0f)) return top;
+  float total = 0.0f;
+  for (int i = 0; i < count; ++i) {
+    const float ratio = share(i) / top;
+    total += how == Aggregation::rms ? ratio * ratio : ratio;
+  }
+  total /= static_cast<float>(count);
+  return top * (how == Aggregation::rms ? std::sqrt(total) : total);
 }
 
 /// What turns the raw products u . m and U . d into L - reference in powers of two.

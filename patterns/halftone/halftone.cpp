@@ -38,17 +38,18 @@ Array<T> per_head(const Values& values, std::int32_t heads, const char* label) {
   return result;
 }
 
-Array<float> prioritise_layer(const HalftoneLayer& layer, const NearField& near, const HalftoneOptions& options,
-                              std::uint64_t stream, const std::string& name) {
-  const Array<float> priorities = score_layer(layer, near.geometry, options, stream);
-  if (options.control == Control::permuted_scores) detail::permute_scores(priorities, near, {options.seed, stream});
-  if (options.control == Control::random_scores) detail::randomise_scores(priorities, {options.seed, stream});
-  const auto weight = per_head<float>(layer.head_weight, near.geometry.heads, "halftone::halftone::head_weight");
-  const std::int64_t not_finite = detail::prioritise(priorities, weight, near);
-  if (not_finite > 0)
-    throw InvalidArgument(name + " q and k", fmt::format("{} block scores that are not finite", not_finite),
+Array<float> prioritise_layer(const HalftoneLayer& layer, const MaskGeometry& geometry, const NearField& near,
+                              const HalftoneOptions& options, std::uint64_t stream, const std::string& name) {
+  const Array<float> scores = score_layer(layer, geometry, options, stream);
+  if (options.control == Control::permuted_scores)
+    detail::permute_scores(scores, {geometry, options.sink_blocks, options.local_blocks}, {options.seed, stream});
+  if (options.control == Control::random_scores) detail::randomise_scores(scores, {options.seed, stream});
+  const auto weight = per_head<float>(layer.head_weight, geometry.heads, "halftone::halftone::head_weight");
+  const detail::Priorities priorities = detail::prioritise(scores, weight, near);
+  if (priorities.not_finite > 0)
+    throw InvalidArgument(name + " q and k", fmt::format("{} block scores that are not finite", priorities.not_finite),
                           "finite numbers, of a size that float32 products hold");
-  return priorities;
+  return priorities.values;
 }
 
 std::string to_json(const HalftoneOptions& o, double tolerance) {
@@ -66,7 +67,8 @@ std::string to_json(const HalftoneOptions& o, double tolerance) {
                         {"landmarks", o.landmarks},
                         {"moments", o.moments},
                         {"scope", scope[static_cast<int>(o.scope)]},
-                        {"control", control[static_cast<int>(o.control)]}}
+                        {"control", control[static_cast<int>(o.control)]},
+                        {"shared_lists", o.shared_lists}}
       .dump();
 }
 
@@ -102,17 +104,22 @@ HalftoneResult select_halftone(std::span<const HalftoneLayer> layers, const Mask
     detail::check_layer(layers[l], geometry, name(l));
     if (detail::wants_landmarks(layers[l], options) && !layers[l].v)
       throw InvalidArgument(name(l) + " v", "a null pointer", "a tensor, which landmarks summarise");
+    if (options.shared_lists && layers[l].k->shape[1] != layers[0].k->shape[1])
+      throw InvalidArgument(
+          name(l) + " key-value heads", fmt::format("{}", layers[l].k->shape[1]),
+          fmt::format("{} as layer 0, which all layers need with shared_lists", layers[0].k->shape[1]));
   }
 
-  const NearField near{geometry, options.sink_blocks, options.local_blocks};
+  const MaskGeometry lists = detail::list_geometry(geometry, options, layers[0].k->shape[1]);
+  const NearField near{lists, options.sink_blocks, options.local_blocks};
   detail::check_reachable(options, near);
-  const std::int64_t visible = count_visible_blocks(geometry);
+  const std::int64_t visible = count_visible_blocks(lists);
   std::vector<Array<float>> priorities;
   for (std::size_t l = 0; l < layers.size(); ++l)
-    priorities.push_back(prioritise_layer(layers[l], near, options, l, name(l)));
+    priorities.push_back(prioritise_layer(layers[l], geometry, near, options, l, name(l)));
   const detail::Tolerances tolerances =
       options.density > 0.0 ? detail::solve_tolerances(priorities, near, options.density, options.scope)
-                            : detail::one_tolerance(static_cast<float>(options.tolerance), geometry, layers.size());
+                            : detail::one_tolerance(static_cast<float>(options.tolerance), lists, layers.size());
 
   HalftoneResult result;
   result.tolerance = tolerances.common;
@@ -120,7 +127,7 @@ HalftoneResult select_halftone(std::span<const HalftoneLayer> layers, const Mask
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const HalftoneLayer& layer = layers[l];
     HalftoneSelection selection;
-    selection.mask = detail::select_blocks(priorities[l], tolerances.per_row[l], geometry);
+    selection.mask = detail::select_blocks(priorities[l], tolerances.per_row[l], lists);
     selection.mask.pattern = "halftone";
     selection.mask.parameters = to_json(options, tolerances.common);
     if (detail::wants_landmarks(layer, options)) {

@@ -39,6 +39,7 @@ struct HalftoneOptions {
   ToleranceScope scope = ToleranceScope::call;  ///< of the tolerance that `density` asks for
   Control control = Control::none;
   std::uint64_t seed = 0;  ///< of the controls
+  bool shared_lists = false;                   ///< one list per key-value head, for its whole group of query heads
 };
 
 /// Options from parameters by name, those of the pattern table's "halftone"; with `density`, that decides the
@@ -87,6 +88,9 @@ Array<float> halftone_log_mass(const HalftoneLayer& layer, const MaskGeometry& g
 /// one by less than one block plus those ties (many tie at 0 where exp underflows, 87 below a row's largest log-mass).
 /// With a scope smaller than the call, every layer, head or row has a tolerance of its own and keeps the same share of
 /// its visible blocks, and its near field: the largest share at which the whole keeps no more than the density.
+/// With shared_lists a list's score is the root mean square over its query heads of score * head_weight, and the mask
+/// has one list per key-value head, of which sums and densities count each once, as every head attends to one of them;
+/// landmarks stay a matter of each query head's gate.
 /// Landmarks stand for blocks that lie wholly in the tile's past, so never for a ragged last block.
 /// Throws InvalidArgument on options out of range, on a density below what the forced near field needs (the message
 /// names that density), on shapes that do not match the geometry, and on scores that are not finite.

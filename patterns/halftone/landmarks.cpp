@@ -52,18 +52,19 @@ Landmarks make_landmarks(const Tensor& k, const Tensor& v, const Array<float>& p
   landmarks.value = block_means(v, geometry);
   landmarks.tiles = geometry.tiles();
   landmarks.block_q = geometry.block_q;
-  landmarks.bias = Array<float>(uninitialized("halftone::halftone::landmark_bias"), priorities.extent(0));
-
-  const auto bias = landmarks.bias;
   const MaskGeometry g = geometry;
-  const std::int64_t blocks = g.blocks();
+  const std::int64_t blocks = g.blocks(), entries = g.rows() * blocks, list_size = g.tiles() * blocks;
+  const std::int64_t group = entries / static_cast<std::int64_t>(priorities.extent(0));  // heads of a list
+  landmarks.bias = Array<float>(uninitialized("halftone::halftone::landmark_bias"), entries);
+  const auto bias = landmarks.bias;
   const float log_block = std::log(static_cast<float>(g.block_k));
   Kokkos::parallel_for(
-      "halftone::halftone::landmark_bias", RowPolicy(0, g.rows() * blocks), KOKKOS_LAMBDA(const std::int64_t i) {
+      "halftone::halftone::landmark_bias", RowPolicy(0, entries), KOKKOS_LAMBDA(const std::int64_t i) {
         const RowIndex row(g, i / blocks);
         const std::int64_t block = i % blocks;
         const bool past = block < g.past_blocks(row.batch, row.tile);
-        const bool stands_in = past && gate(row.head) && !(priorities(i) > tolerance(row.row));
+        const std::int64_t entry = i / list_size / group * list_size + i % list_size;  // of the list
+        const bool stands_in = past && gate(row.head) && !(priorities(entry) > tolerance(entry / blocks));
         bias(i) = stands_in ? log_block : kNever;
       });
   return landmarks;

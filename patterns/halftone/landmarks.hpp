@@ -11,7 +11,8 @@ namespace halftone::patterns::detail {
 Tensor block_means(const Tensor& tensor, const MaskGeometry& geometry);
 
 /// Landmarks with bias log(block_k) for blocks that lie wholly in the tile's past, were not selected
-/// (priority <= tolerance[row]) and belong to a gated head; -infinity elsewhere. `gate` [heads_q] is 1 for gated heads.
+/// (priority <= tolerance[row]) and belong to a gated head; -infinity elsewhere. `gate` [heads_q] is 1 for gated heads;
+/// `priorities` and `tolerance` are those of the lists, which groups of heads may share.
 Landmarks make_landmarks(const Tensor& k, const Tensor& v, const Array<float>& priorities,
                          const Array<float>& tolerance, const Array<std::uint8_t>& gate, const MaskGeometry& geometry);
 

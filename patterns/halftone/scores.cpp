@@ -84,8 +84,9 @@ struct ScoreTiles {
     }
     for (int r = 0; r < runs; ++r) exponentiate(team, visible, mass.data() + r * mass_stride(), &inverse_sum(r));
     team.team_barrier();
-    Kokkos::parallel_for(Kokkos::TeamThreadRange(team, visible),
-                         [&](const std::int64_t c) { row[c] = aggregate(mass.data() + c, inverse_sum.data(), runs); });
+    Kokkos::parallel_for(Kokkos::TeamThreadRange(team, visible), [&](const std::int64_t c) {
+      row[c] = aggregate(aggregation, runs, [&](const int r) { return mass(r * mass_stride() + c) * inverse_sum(r); });
+    });
   }
 
  private:
@@ -169,23 +170,6 @@ struct ScoreTiles {
         },
         sum);
     Kokkos::single(Kokkos::PerTeam(team), [&] { *inverse_sum = 1.0f / sum; });
-  }
-
-  // `mass` is one block's column. Relative to the largest share, so that squares of small shares do not vanish.
-  HALFTONE_FUNCTION float aggregate(const float* mass, const float* inverse_sum, int runs) const {
-    float top = 0.0f;
-    for (int r = 0; r < runs; ++r) {
-      const float share = mass[r * mass_stride()] * inverse_sum[r];
-      top = share > top || share != share ? share : top;  // NaN stays
-    }
-    if (aggregation == Aggregation::max || !(top > 0.0f)) return top;
-    float total = 0.0f;
-    for (int r = 0; r < runs; ++r) {
-      const float ratio = mass[r * mass_stride()] * inverse_sum[r] / top;
-      total += aggregation == Aggregation::rms ? ratio * ratio : ratio;
-    }
-    total /= static_cast<float>(runs);
-    return top * (aggregation == Aggregation::rms ? std::sqrt(total) : total);
   }
 };
 

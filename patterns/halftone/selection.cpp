@@ -25,7 +25,18 @@ struct AboveTolerance {
   HALFTONE_FUNCTION bool allowed(const RowIndex&, std::int64_t, std::int64_t) const { return true; }
 };
 
+// `score` and `weight` of the first of `group` heads; the next one's score lies `stride` behind.
+HALFTONE_FUNCTION inline float list_priority(const float* score, std::int64_t stride, const float* weight, int group) {
+  return aggregate(Aggregation::rms, group, [&](const int h) { return score[h * stride] * weight[h]; });
+}
+
 }  // namespace
+
+MaskGeometry list_geometry(const MaskGeometry& geometry, const HalftoneOptions& options, std::int64_t heads_kv) {
+  MaskGeometry lists = geometry;
+  if (options.shared_lists) lists.heads = static_cast<std::int32_t>(heads_kv);
+  return lists;
+}
 
 std::int64_t blocks_of_budget(double density, double total) {
   return static_cast<std::int64_t>(std::floor(density * total * (1.0 + 1e-12)));
@@ -43,23 +54,29 @@ std::int64_t count_forced_blocks(const NearField& near) {
   return forced * near.geometry.heads;
 }
 
-std::int64_t prioritise(const Array<float>& scores, const Array<float>& head_weight, const NearField& near) {
-  const std::int64_t blocks = near.geometry.blocks();
+Priorities prioritise(const Array<float>& scores, const Array<float>& head_weight, const NearField& near) {
+  const MaskGeometry& g = near.geometry;
+  const std::int64_t blocks = g.blocks(), list_size = g.tiles() * blocks, entries = g.rows() * blocks;
+  const int group = static_cast<int>(head_weight.extent(0)) / g.heads;
+  const Array<float> priorities =
+      group == 1 ? scores : Array<float>(uninitialized("halftone::halftone::priorities"), entries);
   std::int64_t not_finite = 0;
   Kokkos::parallel_reduce(
-      "halftone::halftone::prioritise", RowPolicy(0, near.geometry.rows() * blocks),
+      "halftone::halftone::prioritise", RowPolicy(0, entries),
       KOKKOS_LAMBDA(const std::int64_t i, std::int64_t& sum) {
         const RowIndex row(near.geometry, i / blocks);
         const std::int64_t block = i % blocks;
-        const float score = scores(i);
-        sum += !(score < kInfinity);
+        const float* score = &scores(i / list_size * group * list_size + i % list_size);  // of the list's first head
+        for (int h = 0; h < group; ++h) sum += !(score[h * list_size] < kInfinity);
         if (block >= near.geometry.visible_blocks(row.batch, row.tile))
-          scores(i) = -kInfinity;
+          priorities(i) = -kInfinity;
         else
-          scores(i) = near.forced(row.batch, row.tile, block) ? kInfinity : score * head_weight(row.head);
+          priorities(i) = near.forced(row.batch, row.tile, block)
+                              ? kInfinity
+                              : list_priority(score, list_size, &head_weight(row.head * group), group);
       },
       not_finite);
-  return not_finite;
+  return {priorities, not_finite};
 }
 
 // Adds to `counts` how many finite priorities have each value of the digit at `shift`, among those whose higher bits

@@ -10,6 +10,9 @@
 
 namespace halftone::patterns::detail {
 
+/// The geometry of the lists, of which every query head has one, or with options.shared_lists every key-value head.
+MaskGeometry list_geometry(const MaskGeometry& geometry, const HalftoneOptions& options, std::int64_t heads_kv);
+
 /// Forced blocks over all batches, heads and tiles.
 std::int64_t count_forced_blocks(const NearField& near);
 
@@ -17,10 +20,16 @@ std::int64_t count_forced_blocks(const NearField& near);
 /// below.
 std::int64_t blocks_of_budget(double density, double total);
 
-/// Turns scores [batch, heads_q, tiles, blocks] into priorities, in place: score * head_weight[head] for the blocks
-/// that compete, infinity for forced ones, -infinity for invisible ones, so that "priority > tolerance" decides for
-/// all. Returns the number of scores that are not finite.
-std::int64_t prioritise(const Array<float>& scores, const Array<float>& head_weight, const NearField& near);
+struct Priorities {
+  Array<float> values;      ///< [batch, lists, tiles, blocks]
+  std::int64_t not_finite;  ///< scores that are not finite numbers
+};
+
+/// Turns scores [batch, heads_q, tiles, blocks] into the priorities of lists (near.geometry.heads of them, each of
+/// neighbouring heads): for the blocks that compete the root mean square over the list's heads of score *
+/// head_weight[head], whose errors add up in squares; infinity for forced blocks, -infinity for invisible ones, so that
+/// "priority > tolerance" decides for all. Where every head has its list, in the scores' place.
+Priorities prioritise(const Array<float>& scores, const Array<float>& head_weight, const NearField& near);
 
 /// The smallest tolerance that at most `count` of the finite priorities of all layers exceed; -1, which all exceed,
 /// when there are no more than that. Blocks that tie with it are left out together, so that fewer than `count` may

@@ -24,7 +24,8 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, density: flo
               cu_seqlens_q: torch.Tensor | None = None, cu_seqlens_k: torch.Tensor | None = None,
               max_seqlen_q: int = 0, max_seqlen_k: int = 0, return_lse: bool = False, return_far_mass: bool = False,
               return_mask: bool = False, block_k: int = 64, micro_block: int = 8, representatives: int = 16,
-              sink_blocks: int = 1, local_blocks: int = 1, kernel: str = "auto") -> Result:
+              sink_blocks: int = 1, local_blocks: int = 1, shared_lists: bool = False,
+              kernel: str = "auto") -> Result:
     """Attention over the blocks of keys that the halftone pattern selects: those whose estimated share of the softmax,
     times their head's weight, exceeds one tolerance for all rows and heads of the call.
 
@@ -39,6 +40,8 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, density: flo
     block_k: keys per block, 64 or 128. micro_block, representatives: keys of which the selection knows mean and variance
     alone, and queries that stand for a tile of 128; 16 and 8 choose fastest, a little worse than the defaults.
     sink_blocks, local_blocks: leading blocks, and blocks beside the diagonal's, that are always kept.
+    shared_lists: one list of blocks per key-value head, for its whole group of query heads: what the root mean square of
+    their weighted scores selects. On the CPU, and on CUDA devices where heads_q is heads_kv.
     kernel: "auto", or by name; what ran says last_kernel().
 
     Returns o, of q's shape and strides where these leave no gaps; with return_lse also the natural log of the softmax's
@@ -53,7 +56,7 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, density: flo
     8 up to 128."""
     settings = (causal, scale or 0.0, kernel, max_seqlen_q, max_seqlen_k, return_lse, return_far_mass)
     selection = (tolerance or 0.0, density or 0.0, landmarks, block_k, micro_block, representatives, sink_blocks,
-                 local_blocks)
+                 local_blocks, shared_lists)
     extras = () if head_weight is gate is cu_seqlens_q is cu_seqlens_k is None else (head_weight, gate, cu_seqlens_q,
                                                                                     cu_seqlens_k)
     plan = None if is_compiling() else _call.find_plan(q, k, v, extras, settings, selection, ())

@@ -39,6 +39,7 @@ class Selection(NamedTuple):
     representatives: int
     sink_blocks: int
     local_blocks: int
+    shared_lists: bool
 
 
 @dataclasses.dataclass(slots=True)
@@ -235,7 +236,7 @@ def _make_plan(q, k, v, extras, settings, selection, mask, layout) -> Plan:
         s = selection
         whole = SELECTION_HEAD.pack(SELECTION_BYTES, 0, 0) + SELECTION_TAIL.pack(
             s.tolerance, s.density, s.landmarks, s.block_k, s.micro_block, s.representatives, s.sink_blocks or -1,
-            s.local_blocks or -1)
+            s.local_blocks or -1, s.shared_lists, 0)
     head = REQUEST_HEAD.pack(REQUEST_BYTES, q.data_ptr(), k.data_ptr(), v.data_ptr(), o.data_ptr(), 0, 0, 0,
                              cu_seqlens_q.data_ptr() if packed else 0, cu_seqlens_k.data_ptr() if packed else 0, 0, 0)
     workspace = _library.workspace_bytes(head + tail(0), mask, whole)

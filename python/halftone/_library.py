@@ -15,7 +15,7 @@ REQUEST_HEAD = struct.Struct("@12Q")  #: size, q, k, v, o, lse, far_mass, sink, 
 REQUEST_TAIL = struct.Struct("@Q 12q 4q 7i f Q")
 MASK = struct.Struct("@Q 5Q 4q 6i")
 SELECTION_HEAD = struct.Struct("@Q 2Q")  #: size, head_weight, gate
-SELECTION_TAIL = struct.Struct("@2d 6i")
+SELECTION_TAIL = struct.Struct("@2d 8i")
 OUTCOME = struct.Struct("@3q f I")
 SELECTED = struct.Struct("@2Q 6Q 4q 6i")  #: size, outcome, mask
 

@@ -28,10 +28,11 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, head_weight: Op
               gate: Optional[torch.Tensor], cu_seqlens_q: Optional[torch.Tensor], cu_seqlens_k: Optional[torch.Tensor],
               causal: bool, scale: float, kernel: str, max_seqlen_q: int, max_seqlen_k: int, return_lse: bool,
               return_far_mass: bool, tolerance: float, density: float, landmarks: bool, block_k: int, micro_block: int,
-              representatives: int, sink_blocks: int,
-              local_blocks: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+              representatives: int, sink_blocks: int, local_blocks: int,
+              shared_lists: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     settings = (causal, scale, kernel, max_seqlen_q, max_seqlen_k, return_lse, return_far_mass)
-    selection = (tolerance, density, landmarks, block_k, micro_block, representatives, sink_blocks, local_blocks)
+    selection = (tolerance, density, landmarks, block_k, micro_block, representatives, sink_blocks, local_blocks,
+                 shared_lists)
     extras = (head_weight, gate, cu_seqlens_q, cu_seqlens_k)
     plan = _call.find_plan(q, k, v, extras, settings, selection, ())
     return _all_tensors(*_call.select_and_attend(plan, q, k, v, extras, settings, selection))

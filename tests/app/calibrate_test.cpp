@@ -171,6 +171,22 @@ TEST_F(Calibrate, ItsFileDecidesForMaskAndAttend) {
             "--activations", "qkv.h5", "--out", "o.h5"});
 }
 
+TEST_F(Calibrate, KeepsThatGroupsShareLists) {
+  run_well(command({"--document", "a", "--density", "0.8", "--param", "shared_lists=true"}));
+  const io::CalibrationFile c = io::read_calibration(path("c.h5"));
+  EXPECT_EQ(nlohmann::json::parse(c.parameters), (nlohmann::json{{"shared_lists", true}}));
+  run_well({"activations", "--model", HALFTONE_TINY_MODEL, "--tokens", "tokens.h5", "--document", "a", "--length",
+            "900", "--dtype", "float32", "--out", "qkv9.h5"});
+  run_well({"mask", "--pattern", "halftone", "--calibration", "c.h5", "--activations", "qkv9.h5", "--out", "m.h5"});
+  std::int64_t kept = 0, visible = 0;
+  for (const io::MaskLayer& layer : io::read_mask(path("m.h5"))) {
+    EXPECT_EQ(layer.mask.heads, 2);
+    kept += layer.mask.kept();
+    visible += layer.mask.visible;
+  }
+  EXPECT_NEAR(static_cast<double>(kept) / static_cast<double>(visible), 0.8, 0.01);
+}
+
 TEST_F(Calibrate, RefusesWhatCannotBe) {
   expect_refused(command({"--document", "none"}), kFailure, HasSubstr("none"));
   expect_refused(command({"--document", "a"}, "2000"), kUsage, HasSubstr("has 1000 tokens"));

@@ -154,6 +154,30 @@ TEST_F(Command, HalftoneSelectsOverAllLayers) {
   for (std::size_t l = 0; l < 2; ++l) expect_same(masks[l].mask, to_host(expected.layers[l].mask));
 }
 
+TEST_F(Command, GroupsShareListsWhereAsked) {
+  const std::vector<std::string> shared{"--pattern", "halftone",          "--density",     "0.8",
+                                        "--param",   "sink_blocks=0",     "--param",       "local_blocks=0",
+                                        "--param",   "shared_lists=true", "--activations", "qkv.h5"};
+  const auto with = [&](std::vector<std::string> all) {
+    all.insert(all.end(), shared.begin(), shared.end());
+    return all;
+  };
+  run_well(with({"mask", "--out", "mask.h5", "--png", "mask.png"}));
+  const auto masks = io::read_mask(path("mask.h5"));
+  ASSERT_EQ(masks.size(), 2u);
+  for (const io::MaskLayer& layer : masks) EXPECT_EQ(layer.mask.heads, 2);
+  run_well(with({"attend", "--dense-reference", "--out", "selected.h5"}));
+  run_well({"attend", "--mask", "mask.h5", "--activations", "qkv.h5", "--dense-reference", "--out", "given.h5"});
+  const auto selected = io::read_attention(path("selected.h5")), given = io::read_attention(path("given.h5"));
+  for (std::size_t l = 0; l < 2; ++l) {
+    EXPECT_EQ(selected[l].density, given[l].density);
+    EXPECT_EQ(selected[l].errors[0].values, given[l].errors[0].values);
+  }
+  expect_refused({"mask", "--pattern", "halftone", "--density", "0.8", "--param", "shared_lists=2", "--activations",
+                  "qkv.h5", "--out", "bad.h5"},
+                 1, HasSubstr("parameter shared_lists of pattern halftone: got 2, expected true or false"));
+}
+
 TEST_F(Command, AttendWithoutSparsityIsExact) {
   const std::string out =
       run_well({"attend", "--pattern", "causal", "--activations", "qkv.h5", "--dense-reference", "--out", "out.h5"});

@@ -163,6 +163,51 @@ TEST(CapiHalftone, ItsSelectionIsAMask) {
   EXPECT_EQ(in.lse, lse);
 }
 
+TEST(CapiHalftone, SharesListsWithinGroups) {
+  Inputs in;
+  halftone_request request = in.request();
+  halftone_selection selection{};
+  selection.size = sizeof selection;
+  selection.density = 0.8;
+  selection.sink_blocks = -1;
+  selection.shared_lists = 1;
+  const Memory memory = workspace_for(request, selection);
+  halftone_selected selected{};
+  selected.size = sizeof selected;
+  ASSERT_EQ(halftone_attention(&request, &selection, &selected), HALFTONE_OK) << halftone_last_message();
+
+  HalftoneAttentionOptions options;
+  options.pattern.density = 0.8;
+  options.pattern.sink_blocks = 0;
+  options.pattern.shared_lists = true;
+  const auto expected = attention(heads_first(in.q), heads_first(in.k), heads_first(in.v), options);
+  const HostBlockMask mask = to_host(expected.mask);
+  ASSERT_EQ(selected.mask.heads, Inputs::kHeadsKv);
+  EXPECT_EQ(selected.outcome->kept, mask.kept());
+  EXPECT_EQ(selected.outcome->visible, mask.visible);
+  // Of six tiles' 2, 4, 6, 8, 10 and 11 blocks those on the diagonal and two before it, for two lists of two sequences.
+  EXPECT_EQ(selected.outcome->forced, 4 * (2 + 4 + 4 + 4 + 4 + 3));
+  EXPECT_EQ(std::memcmp(selected.mask.row_ptr, mask.row_ptr.data(), mask.row_ptr.extent(0) * 8), 0);
+  EXPECT_EQ(std::memcmp(selected.mask.col_idx, mask.col_idx.data(), mask.col_idx.extent(0) * 4), 0);
+  const auto lse = Kokkos::create_mirror_view_and_copy(HostSpace{}, expected.attention.lse);
+  EXPECT_EQ(std::memcmp(in.lse.data(), lse.data(), in.lse.size() * 4), 0);
+}
+
+// A program that was built with the first version's header.
+TEST(CapiHalftone, TakesTheSelectionWithoutSharedLists) {
+  Inputs in;
+  halftone_request request = in.request();
+  halftone_selection selection{};
+  selection.size = 64;
+  selection.density = 0.8;
+  selection.shared_lists = 1;  // beyond what it says it holds
+  const Memory memory = workspace_for(request, selection);
+  halftone_selected selected{};
+  selected.size = sizeof selected;
+  ASSERT_EQ(halftone_attention(&request, &selection, &selected), HALFTONE_OK) << halftone_last_message();
+  EXPECT_EQ(selected.mask.heads, Inputs::kHeads);
+}
+
 TEST(CapiHalftone, ServesSeveralThreads) {
   std::vector<std::vector<float>> sums(4);
   std::vector<std::thread> threads;

@@ -78,6 +78,8 @@ TEST_F(CapiRefusals, StructSizes) {
   s.size = sizeof s + 8;
   selection_refuses("selection size: got " + std::to_string(sizeof s + 8) + ", expected " + std::to_string(sizeof s) +
                     version);
+  s.size = 68;  // between two versions
+  selection_refuses("selection size: got 68, expected " + std::to_string(sizeof s) + version);
   r.size = 0;
   refuses("request size: got 0, expected " + std::to_string(sizeof r) + version);
   r.size = sizeof r;
@@ -153,6 +155,9 @@ TEST_F(CapiRefusals, Selections) {
   s.block_k = 100;
   selection_refuses("block_k: got 100, expected a multiple of 64");
   s.block_k = 0;
+  s.reserved = 1;
+  selection_refuses("selection reserved: got 1, expected 0");
+  s.reserved = 0;
   halftone_selected selected{};
   selected.size = sizeof selected;
   size_t bytes = 0;

@@ -643,6 +643,10 @@ TEST(CudaSelectionRefusals, NameWhatIsWrong) {
   EXPECT_EQ(refusal(base(), {.micro_block = 4, .block_k = 128}),
             "micro-blocks of 4 keys in blocks of 128; it takes up to 16 of them");
   EXPECT_EQ(refusal(base(), {.micro_block = 16, .block_k = 192}), "blocks of 192 keys; it takes 64 and 128");
+  EXPECT_EQ(refusal(base(), {.shared_lists = true}), refusal(base(), {})) << "groups of one head";
+  p = base();
+  p.heads_q = 4;
+  EXPECT_EQ(refusal(p, {.shared_lists = true}), "lists that 4 query heads share; it makes one for each of them");
 
   const auto message = [&](const SelectionOptions& options) {
     return testing::message_of<InvalidArgument>([&] { validate(base(), options); });

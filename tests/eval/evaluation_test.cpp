@@ -212,6 +212,22 @@ TEST_F(Evaluation, SaysWhatRanAndHowLong) {
   EXPECT_THAT(refusal([&] { eval::evaluate(model, documents, settings, options); }), ::testing::HasSubstr("got none"));
 }
 
+TEST_F(Evaluation, ListsThatGroupsShareCountForEachOfTheirHeads) {
+  SparseSetting shared = setting("shared", "halftone", 0.6);
+  shared.parameters = {{"sink_blocks", 0}, {"local_blocks", 0}, {"shared_lists", true}};
+  std::vector<std::int32_t> tokens = document("a", 0).tokens;
+  tokens.pop_back();
+  const eval::SparseRun run = eval::run_sparse(model, tokens, shared);
+  ASSERT_EQ(model.sizes().num_heads, 2 * model.sizes().num_kv_heads);
+  for (const eval::LayerRecord& layer : run.layers) {
+    ASSERT_EQ(layer.density.size(), 4u);
+    EXPECT_EQ(layer.density[0], layer.density[1]);
+    EXPECT_EQ(layer.density[2], layer.density[3]);
+    EXPECT_NE(layer.density[1], layer.density[2]);
+  }
+  EXPECT_NEAR(run.density(), 0.6, 0.02);
+}
+
 TEST_F(Evaluation, AnswersAreCounted) {
   io::TokenDocument asks = document("task", 0);
   asks.answers = {100, 500, 900};

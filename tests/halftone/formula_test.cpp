@@ -32,6 +32,22 @@ TEST(Kappa, TouchesTheCurveItStandsFor) {
     EXPECT_FLOAT_EQ(kappa(4.0f * log_count, log_count), 3.0f * log_count);
 }
 
+TEST(Aggregate, IsTheMeanItIsNamedAfter) {
+  using patterns::Aggregation;
+  const auto of = [](Aggregation how, const std::vector<float>& shares) {
+    return aggregate(how, static_cast<int>(shares.size()), [&](int i) { return shares[i]; });
+  };
+  EXPECT_FLOAT_EQ(of(Aggregation::rms, {0.3f, 0.0f, 0.4f, 0.0f}), 0.25f);
+  EXPECT_FLOAT_EQ(of(Aggregation::mean, {0.3f, 0.0f, 0.4f, 0.1f}), 0.2f);
+  EXPECT_EQ(of(Aggregation::max, {0.3f, 0.0f, 0.4f, 0.1f}), 0.4f);
+  EXPECT_FLOAT_EQ(of(Aggregation::rms, {3e-30f, 5e-30f}), 1e-30f * std::sqrt(17.0f)) << "squares vanish";
+  for (const Aggregation how : {Aggregation::rms, Aggregation::mean, Aggregation::max}) {
+    for (const float share : {0.0f, 1e-38f, 0.1234567f, 1.0f}) EXPECT_EQ(of(how, {share}), share);
+    EXPECT_EQ(of(how, {0.0f, 0.0f}), 0.0f);
+    EXPECT_TRUE(std::isnan(of(how, {0.5f, std::nanf(""), 0.7f})));
+  }
+}
+
 TEST(KeyMoments, HaveAMeanRoundedToBfloat16) {
   // Distances 0, 1, 2 and 6 from 1.
   const MeanAndVariance exact = key_moments(1.0f, 9.0f, 41.0f, 0.25f);

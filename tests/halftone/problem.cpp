@@ -53,6 +53,12 @@ std::vector<Case> all_cases() {
        .len_q = {64, 0, 300, 130},
        .len_k = {200, 5, 129, 640},
        .packed = true});
+  add({.name = "packed_groups_of_three",
+       .heads_q = 6,
+       .heads_kv = 2,
+       .len_q = {300, 65},
+       .len_k = {190, 400},
+       .packed = true});
   add({.name = "odd_dim", .dim = 37, .len_q = {300}, .len_k = {300}});
   add({.name = "float16", .dtype = DType::float16, .dim = 128, .len_q = {700}, .len_k = {700}});
   add({.name = "bfloat16", .dtype = DType::bfloat16, .dim = 128, .len_q = {700}, .len_k = {700}});
@@ -260,9 +266,13 @@ NaiveScores naive_scores(const Problem& p) {
 std::vector<bool> kept_blocks(const Problem& p, const BlockMask& device_mask) {
   const HostBlockMask mask = to_host(device_mask);
   std::vector<bool> kept(p.geometry.rows() * p.blocks());
-  for (std::int64_t row = 0; row < p.geometry.rows(); ++row)
-    for (std::int64_t e = mask.row_ptr(row); e < mask.row_ptr(row + 1); ++e)
-      kept[row * p.blocks() + mask.col_idx(e)] = true;
+  for (int b = 0; b < p.batch(); ++b)
+    for (int h = 0; h < p.c.heads_q; ++h)
+      for (int t = 0; t < p.tiles(); ++t) {
+        const std::int64_t row = (std::int64_t{b} * mask.heads + h / (p.c.heads_q / mask.heads)) * mask.tiles + t;
+        for (std::int64_t e = mask.row_ptr(row); e < mask.row_ptr(row + 1); ++e)
+          kept[p.at(b, h, t, mask.col_idx(e))] = true;
+      }
   return kept;
 }
 

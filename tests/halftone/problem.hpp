@@ -78,7 +78,7 @@ std::vector<T> to_vector(const Array<T>& view) {
   return {host.data(), host.data() + host.extent(0)};
 }
 
-/// Whether each block of [batch, heads_q, tiles, blocks] is kept.
+/// Whether each block of [batch, heads_q, tiles, blocks] is kept, by the list of the head or of its group.
 std::vector<bool> kept_blocks(const Problem& problem, const BlockMask& mask);
 
 }  // namespace halftone::testing

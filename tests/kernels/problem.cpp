@@ -326,7 +326,29 @@ std::vector<ProblemShape> edge_case_shapes() {
   add("mask_tile_100", [](ProblemShape& s) { s.mask = MaskHeads::per_head; s.block_q = 100; s.len_q = s.len_k = {310}; });
   add("mask_tile_256", [](ProblemShape& s) { s.mask = MaskHeads::per_head; s.block_q = 256; s.len_q = s.len_k = {600}; });
   add("mask_packed", [](ProblemShape& s) { s.mask = MaskHeads::per_head; s.packed = true; s.len_q = {70, 1, 300}; s.len_k = {90, 200, 300}; });
+  // Lists that groups of heads share, of which there are several (above, one group's lists are one for all).
+  for (bool causal : {true, false})
+    add(fmt::format("mask_groups_{}", causal ? "causal" : "full").c_str(), [&](ProblemShape& s) {
+      s.mask = MaskHeads::per_group;
+      s.causal = causal;
+      s.batch = 2;
+      s.heads_q = 6;
+      s.len_q = {300};
+      s.len_k = {411};
+    });
+  add("mask_groups_packed", [](ProblemShape& s) {
+    s.mask = MaskHeads::per_group;
+    s.packed = true;
+    s.len_q = {70, 1, 300};
+    s.len_k = {90, 200, 300};
+  });
   add("landmarks", [](ProblemShape& s) { s.landmarks = true; });
+  add("landmarks_mask_groups", [](ProblemShape& s) {
+    s.landmarks = true;
+    s.mask = MaskHeads::per_group;
+    s.dim = 128;
+    s.len_q = s.len_k = {600};
+  });
   add("landmarks_mask", [](ProblemShape& s) { s.landmarks = true; s.mask = MaskHeads::per_head; s.len_q = s.len_k = {600}; });
   add("landmarks_packed_sink", [](ProblemShape& s) {
     s.landmarks = s.sink = s.packed = true;

@@ -1,6 +1,7 @@
 // The one call: selection and attention together, what it reports, and what it refuses.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "halftone/core/error.hpp"
@@ -64,6 +65,58 @@ TEST(HalftoneAttention, IsSelectionThenAttention) {
   EXPECT_EQ(host_copy(result.attention.lse), host_copy(attended.lse));
   EXPECT_EQ(host_copy(result.attention.far_mass), host_copy(attended.far_mass));
   EXPECT_EQ(result.attention.kernel, attended.kernel);
+}
+
+// The lists that groups share, repeated for each of their heads: the same attention.
+BlockMask for_every_head(const BlockMask& device_mask, std::int32_t heads) {
+  const HostBlockMask shared = to_host(device_mask);
+  HostBlockMask mask = shared;
+  mask.heads = heads;
+  const std::int64_t rows = std::int64_t{mask.batch} * heads * mask.tiles, group = heads / shared.heads;
+  mask.row_ptr = HostArray<std::int64_t>("row_ptr", rows + 1);
+  mask.col_idx = HostArray<std::int32_t>("col_idx", shared.kept() * group);
+  mask.kind = HostArray<std::uint8_t>("kind", shared.kept() * group);
+  for (std::int64_t row = 0, to = 0; row < rows; ++row) {
+    const std::int64_t list = row / mask.tiles / group * mask.tiles + row % mask.tiles;
+    for (std::int64_t e = shared.row_ptr(list); e < shared.row_ptr(list + 1); ++e, ++to) {
+      mask.col_idx(to) = shared.col_idx(e);
+      mask.kind(to) = shared.kind(e);
+    }
+    mask.row_ptr(row + 1) = to;
+  }
+  return to_device(mask);
+}
+
+TEST(HalftoneAttention, SharesListsWithinGroups) {
+  const Inputs in;
+  HalftoneAttentionOptions options;
+  options.pattern.density = 0.7;
+  options.pattern.sink_blocks = options.pattern.local_blocks = 0;
+  options.pattern.landmarks = true;
+  options.pattern.shared_lists = true;
+  options.head_weight = {1.0f, 0.5f, 2.0f, 1.0f};
+  options.gate = {true, false, true, true};
+  const HalftoneAttentionResult result = attention(in.q, in.k, in.v, options);
+  ASSERT_EQ(result.mask.heads, 2);
+  EXPECT_NEAR(result.density, 0.7, 0.01);
+  EXPECT_EQ(result.selection, "kokkos");
+
+  const BlockMask mask = for_every_head(result.mask, 4);
+  ASSERT_NO_THROW(validate(to_host(mask)));
+  AttentionOptions attend;
+  attend.mask = &mask;
+  attend.landmarks = &*result.landmarks;
+  const AttentionResult expected = block_sparse_attention(in.q, in.k, in.v, attend);
+  EXPECT_EQ(values(result.attention.o), values(expected.o));
+  EXPECT_EQ(host_copy(result.attention.lse), host_copy(expected.lse));
+  const std::vector<float> far = host_copy(result.attention.far_mass);
+  EXPECT_EQ(far, host_copy(expected.far_mass));
+  for (int head = 0; head < 4; ++head)
+    EXPECT_EQ(*std::max_element(far.begin() + head * 700, far.begin() + (head + 1) * 700) > 0.0f, head != 1) << head;
+
+  // Heads by themselves select otherwise.
+  options.pattern.shared_lists = false;
+  EXPECT_NE(host_copy(attention(in.q, in.k, in.v, options).mask.col_idx), host_copy(mask.col_idx));
 }
 
 TEST(HalftoneAttention, KeepsEverythingAtFullDensity) {

@@ -138,6 +138,40 @@ TEST(ReferenceAttention, MaskBlocks) {
   EXPECT_FLOAT_EQ(lse[129], 1.0f + std::log(2.0f));
 }
 
+// Six heads in three groups: a head attends by its group's list, to the group's keys.
+TEST(ReferenceAttention, ListsOfGroups) {
+  const int n = 64, heads_q = 6, heads_kv = 3, blocks = 3;
+  std::vector<float> q(heads_q * n, 1.0f), k(heads_kv * n * blocks, 0.0f), v(heads_kv * n * blocks), o(heads_q * n);
+  for (int h = 0; h < heads_kv; ++h)
+    for (int j = 0; j < n * blocks; ++j) v[h * n * blocks + j] = static_cast<float>(100 * h + j / n);
+  const std::vector<std::int64_t> row_ptr{0, 1, 3, 3};  // block 2; blocks 0 and 2; nothing
+  const std::vector<std::int32_t> col{2, 0, 2};
+  const std::vector<std::uint8_t> kind(3, kBlockFull);
+  Tiny t;
+  t.p.q = q.data();
+  t.p.k = k.data();
+  t.p.v = v.data();
+  t.p.o = o.data();
+  t.p.lse = t.p.far_mass = nullptr;
+  t.p.q_stride = t.p.o_stride = {heads_q * n, n, 1};
+  t.p.k_stride = t.p.v_stride = {heads_kv * n * blocks, n * blocks, 1};
+  t.p.heads_q = heads_q;
+  t.p.heads_kv = heads_kv;
+  t.p.seq_q = n;
+  t.p.seq_k = n * blocks;
+  t.p.mask.row_ptr = row_ptr.data();
+  t.p.mask.col_idx = col.data();
+  t.p.mask.kind = kind.data();
+  t.p.mask.batch = t.p.mask.tiles = 1;
+  t.p.mask.heads = heads_kv;
+  t.p.mask.blocks = blocks;
+  t.p.mask.block_q = t.p.mask.block_k = 64;
+  reference::attention(t.p);
+  const std::vector<float> expected{2.0f, 2.0f, 101.0f, 101.0f, 0.0f, 0.0f};
+  for (int h = 0; h < heads_q; ++h)
+    for (const int i : {0, 63}) EXPECT_FLOAT_EQ(o[h * n + i], expected[h]) << "head " << h;
+}
+
 // Against a softmax written the other way round, key by key over a full matrix, for grouped heads and a batch.
 TEST(ReferenceAttention, GroupedHeadsAgainstMatrixSoftmax) {
   const int batch = 2, heads_q = 4, heads_kv = 2, n = 9, dim = 5;
@@ -148,7 +182,8 @@ TEST(ReferenceAttention, GroupedHeadsAgainstMatrixSoftmax) {
     for (float& value : x) value = normal(random);
     return x;
   };
-  const auto q = fill(batch * heads_q * n * dim), k = fill(batch * heads_kv * n * dim), v = fill(batch * heads_kv * n * dim);
+  const auto q = fill(batch * heads_q * n * dim), k = fill(batch * heads_kv * n * dim),
+             v = fill(batch * heads_kv * n * dim);
   std::vector<float> o(q.size()), lse(static_cast<std::size_t>(batch * heads_q * n));
   AttentionParams p;
   p.q = q.data();

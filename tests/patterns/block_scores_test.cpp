@@ -49,9 +49,10 @@ TEST(MinMax, KeepsTheBestOfEveryRow) {
     expect({{"share", 0.4}, {"sink_blocks", 0}, {"local_blocks", 0}, {"representatives", 1}}, 0.2);
     expect({{"share", 0.4}, {"sink_blocks", 0}, {"local_blocks", 0}, {"representatives", 4}}, -0.1);
   }
-  const TestGeometry grouped = padded("six heads, three of keys", true, {700, 700}, 64, 64, 2, 6);
-  const Activations a(grouped, DType::bfloat16, 3);
-  expect_topk("minmax", a, {{"share", 0.5}, {"sink_blocks", 0}, {"local_blocks", 0}}, naive_bounds(a, 8, 0.0));
+  for (const TestGeometry& grouped : grouped_geometries()) {
+    const Activations a(grouped, DType::bfloat16, 3);
+    expect_topk("minmax", a, {{"share", 0.5}, {"sink_blocks", 0}, {"local_blocks", 0}}, naive_bounds(a, 8, 0.0));
+  }
 }
 
 // A block with one far key has the largest bound, though its mean is nothing.
@@ -109,10 +110,11 @@ TEST(Antidiagonal, KeepsTheBestOfEveryRow) {
     expect({{"share", 0.0}, {"sink_blocks", 0}, {"local_blocks", 0}}, 0.0);
     expect({{"share", 1.0}, {"sink_blocks", 0}, {"local_blocks", 0}}, 0.0);
   }
-  const TestGeometry grouped = padded("six heads, three of keys", true, {700, 700}, 64, 64, 2, 6);
-  const Activations a(grouped, DType::float16, 3);
-  expect_topk("antidiagonal", a, {{"share", 0.7}, {"sink_blocks", 0}, {"local_blocks", 0}},
-              naive_antidiagonals(a, 16, 0.0));
+  for (const TestGeometry& grouped : grouped_geometries()) {
+    const Activations a(grouped, DType::float16, 3);
+    expect_topk("antidiagonal", a, {{"share", 0.7}, {"sink_blocks", 0}, {"local_blocks", 0}},
+                naive_antidiagonals(a, 16, 0.0));
+  }
 }
 
 /// The documented keys of the random numbers.

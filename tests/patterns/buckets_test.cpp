@@ -78,9 +78,10 @@ TEST(Lsh, KeepsTheBlocksWithMostCollisions) {
                 {{"share", 0.4}, {"sink_blocks", 0}, {"local_blocks", 0}, {"buckets", 6}, {"rounds", 1}, {"seed", 3}},
                 naive_lsh(a, 6, 1, 3));
   }
-  const TestGeometry grouped = padded("six heads, three of keys", true, {400, 400}, 64, 64, 2, 6);
-  const Activations a(grouped, DType::bfloat16, 3);
-  expect_topk("lsh", a, {{"share", 0.5}, {"sink_blocks", 0}, {"local_blocks", 0}}, naive_lsh(a, 64, 4, 0));
+  for (const TestGeometry& grouped : grouped_geometries()) {
+    const Activations a(grouped, DType::bfloat16, 3);
+    expect_topk("lsh", a, {{"share", 0.5}, {"sink_blocks", 0}, {"local_blocks", 0}}, naive_lsh(a, 64, 4, 0));
+  }
 }
 
 /// A list's k-means: unit rows (queries, then keys), Lloyd's iterations.
@@ -135,11 +136,12 @@ TEST(Routing, KeepsTheBlocksWithMostPairsInOneCluster) {
     expect_topk("routing", a, {{"share", 0.4}, {"sink_blocks", 0}, {"local_blocks", 0}, {"clusters", 4}, {"seed", 3}},
                 naive_routing(a, 4, 5, 3));
   }
-  const TestGeometry grouped = padded("six heads, three of keys", true, {300, 300}, 64, 64, 2, 6);
-  const Activations a(grouped, DType::bfloat16, 3);
-  expect_topk("routing", a,
-              {{"share", 0.5}, {"sink_blocks", 0}, {"local_blocks", 0}, {"clusters", 5}, {"iterations", 3}},
-              naive_routing(a, 5, 3, 0));
+  for (const TestGeometry& grouped : grouped_geometries()) {
+    const Activations a(grouped, DType::bfloat16, 3);
+    expect_topk("routing", a,
+                {{"share", 0.5}, {"sink_blocks", 0}, {"local_blocks", 0}, {"clusters", 5}, {"iterations", 3}},
+                naive_routing(a, 5, 3, 0));
+  }
 }
 
 /// Keys and queries of blocks c and c + 5 point in one direction of five.

@@ -140,8 +140,8 @@ TEST(VerticalSlash, KeepsTheBestColumnsAndDiagonals) {
     expect_vertical_slash(
         a, {{"granularity", "element"}, {"vertical", 9}, {"slash", 1}, {"queries", 20}, {"sink_blocks", 0}});
   }
-  const TestGeometry grouped = padded("six heads, three of keys", true, {400, 400}, 64, 64, 2, 6);
-  expect_vertical_slash(Activations(grouped, DType::bfloat16, 3), {{"vertical", 1}, {"slash", 2}});
+  for (const TestGeometry& grouped : grouped_geometries())
+    expect_vertical_slash(Activations(grouped, DType::bfloat16, 3), {{"vertical", 1}, {"slash", 2}});
 }
 
 void expect_landmarks(const Activations& a, const json& parameters) {
@@ -171,8 +171,8 @@ TEST(AdaptiveLandmarks, AreTheColumnsWithMostAttention) {
     expect_landmarks(a, {{"window", 1.6}, {"stride", 2}});
     expect_landmarks(a, {{"granularity", "element"}, {"window", 20}, {"stride", 40}, {"sink_blocks", 0}});
   }
-  const TestGeometry grouped = padded("six heads, three of keys", true, {400, 400}, 64, 64, 2, 6);
-  expect_landmarks(Activations(grouped, DType::float16, 3), {{"window", 1}, {"stride", 4}});
+  for (const TestGeometry& grouped : grouped_geometries())
+    expect_landmarks(Activations(grouped, DType::float16, 3), {{"window", 1}, {"stride", 4}});
 }
 
 // A column that every query looks at, and a diagonal, planted.

@@ -174,6 +174,39 @@ TEST(Union, TakesHalftoneForAMember) {
   EXPECT_GT(json::parse(mask.parameters).at("patterns").at(0).at("tolerance"), 0.0);
 }
 
+// Groups of heads that share lists beside heads with their own, and beside lists that all share.
+TEST(Compositions, TakeListsThatGroupsShare) {
+  const TestGeometry test = padded("", true, {700, 700}, 64, 64, 2, 6);
+  Request request(test);
+  request.keys = to_device(random_tensor(DType::float32, {2, 3, 700, 8}, 2));
+  const json shared = {{"shared_lists", true}, {"sink_blocks", 0}, {"local_blocks", 0}, {"tolerance", 0.15}};
+  json member = shared;
+  member["name"] = "halftone";
+  const json by_all = json::parse(R"({"name": "strided", "window": 1, "stride": 4})"), by_head = {{"name", "random"}};
+  const HostBlockMask lists = to_host(patterns::make_mask("halftone", request, shared));
+  ASSERT_EQ(lists.heads, 3);
+  ASSERT_LT(lists.kept(), lists.visible);
+  for (const json& other : {by_all, by_head}) {
+    json parameters = other;
+    parameters.erase("name");
+    const HostBlockMask beside = to_host(patterns::make_mask(std::string(other.at("name")), request, parameters));
+    for (const bool unite : {true, false}) {
+      const HostBlockMask mask = to_host(
+          patterns::make_mask(unite ? "union" : "intersection", request, {{"patterns", json::array({member, other})}}));
+      EXPECT_EQ(mask.heads, other == by_all ? 3 : 6);
+      for (long b = 0; b < 2; ++b)
+        for (long head = 0; head < 6; ++head)
+          for (long query = 0; query < 700; query += 9)
+            for (long key = 0; key < 700; key += 7) {
+              const bool one = allows(lists, test, b, head, query, key),
+                         two = allows(beside, test, b, head, query, key);
+              ASSERT_EQ(allows(mask, test, b, head, query, key), unite ? one || two : one && two)
+                  << "sequence " << b << " head " << head << " query " << query << " key " << key;
+            }
+    }
+  }
+}
+
 // Members with a budget or a density of their own keep it; the others fill up to the whole's density.
 TEST(Compositions, SolveForOpenMembersOnly) {
   const TestGeometry test = padded("", true, {5000, 5000}, 128, 64, 1, 2);

@@ -85,4 +85,10 @@ inline std::vector<TestGeometry> test_geometries() {
           packed("packed, not causal, one empty", false, {{90, 190}, {0, 30}, {201, 130}}, 64, 128)};
 }
 
+/// Six query heads, for three key-value heads; several sequences, of equal lengths and packed.
+inline std::vector<TestGeometry> grouped_geometries() {
+  return {padded("six heads, three of keys", true, {400, 400}, 64, 64, 2, 6),
+          packed("packed, six heads, three of keys", true, {{130, 130}, {1, 77}, {257, 300}}, 64, 64, 6)};
+}
+
 }  // namespace halftone::testing

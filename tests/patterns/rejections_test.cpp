@@ -104,6 +104,9 @@ TEST(PatternRejects, ContentPatterns) {
             "parameter buckets of pattern lsh: got 7, expected an even number");
   EXPECT_EQ(refusal("lsh", request, R"({"rounds": 0})"),
             "parameter rounds of pattern lsh: got 0, expected a whole number of at least 1");
+  for (const char* bad : {"1", R"("true")", "null"})
+    EXPECT_EQ(refusal("halftone", request, (R"({"shared_lists": )" + std::string(bad) + "}").c_str()),
+              "parameter shared_lists of pattern halftone: got " + std::string(bad) + ", expected true or false");
   EXPECT_EQ(refusal("routing", request, R"({"clusters": 0})"),
             "parameter clusters of pattern routing: got 0, expected a whole number of at least 1");
   EXPECT_EQ(refusal("routing", request, R"({"iterations": 0.5})"),

@@ -17,7 +17,7 @@ using nlohmann::json;
 struct Activations {
   Tensor q, k;
 
-  explicit Activations(const TestGeometry& test) {
+  explicit Activations(const TestGeometry& test, int heads_kv = 1) {
     const std::int64_t batch = test.packed() ? 1 : test.geometry.batch;
     std::int64_t total_q = 0, total_k = 0;
     for (const Lengths& l : test.lengths) {
@@ -25,7 +25,7 @@ struct Activations {
       total_k += l.k;
     }
     q = to_device(random_tensor(DType::bfloat16, {batch, test.geometry.heads, total_q / batch, 20}, 1));
-    k = to_device(random_tensor(DType::bfloat16, {batch, 1, total_k / batch, 20}, 2));
+    k = to_device(random_tensor(DType::bfloat16, {batch, heads_kv, total_k / batch, 20}, 2));
   }
 };
 
@@ -160,6 +160,26 @@ TEST(HalftoneEntry, IsTheHalftonePatternOfOneLayer) {
                    "halftone", request,
                    {{"moments", 1}, {"block_mass", "sum"}, {"scope", "row"}, {"control", "permuted_scores"}})),
                to_host(patterns::select_halftone({&layer, 1}, test.geometry, options).layers[0].mask));
+}
+
+TEST(HalftoneEntry, SharesListsWithinGroups) {
+  const TestGeometry test = padded("", true, {2000, 2000}, 128, 64, 1, 6);
+  const Activations activations(test, 2);
+  patterns::HalftoneLayer layer;
+  layer.q = &activations.q;
+  layer.k = &activations.k;
+  patterns::HalftoneOptions options;
+  options.density = 0.4;
+  options.shared_lists = true;
+  patterns::PatternRequest request;
+  request.geometry = test.geometry;
+  request.q = &activations.q;
+  request.k = &activations.k;
+  request.density = 0.4;
+  const HostBlockMask mask = to_host(patterns::make_mask("halftone", request, {{"shared_lists", true}}));
+  EXPECT_EQ(mask.heads, 2);
+  EXPECT_EQ(json::parse(mask.parameters).at("shared_lists"), true);
+  expect_equal(mask, to_host(patterns::select_halftone({&layer, 1}, test.geometry, options).layers[0].mask));
 }
 
 }  // namespace

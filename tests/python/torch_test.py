@@ -186,6 +186,18 @@ class Halftone(TorchCase):
             self.assertFalse(torch.equal(chosen(micro_block=16), default))
             self.assertFalse(torch.equal(chosen(representatives=8), default))
 
+    def test_groups_share_lists(self):
+        for device in DEVICES:
+            q, k, v = inputs(device, torch.bfloat16, seq_q=1500, heads_kv=2 if device == "cpu" else 4)
+            o, mask = halftone.attention(q, k, v, density=0.4, shared_lists=True, return_mask=True)
+            self.assertEqual(mask.heads, k.shape[1])
+            pairs = expand(mask.dense(), 1500, 1500).repeat_interleave(4 // mask.heads, 1)
+            self.assert_attends(o, q, k, v, pairs & causal_pairs(1500, 1500, device))
+            self.assertTrue(torch.equal(halftone.attention(q, k, v, density=0.4, shared_lists=True), o))
+            own = halftone.attention(q, k, v, density=0.4, return_mask=True)[1]
+            self.assertEqual(own.heads, 4)
+            self.assertEqual(torch.equal(own.dense(), mask.dense()), mask.heads == 4)
+
     def test_landmarks(self):
         for device in DEVICES:
             q, k, v = inputs(device, torch.bfloat16, seq_q=1500)
@@ -324,7 +336,7 @@ class Operators(TorchCase):
     def calls(self, device):
         q, k, v = inputs(device, torch.float16)
         mask = halftone.BlockMask.from_dense(random_blocks(device, 1, 4, 3, 5), 300, causal=True)
-        selection = (0.05, 0.0, True, 64, 16, 16, 1, 2)
+        selection = (0.05, 0.0, True, 64, 16, 16, 1, 2, False)
         return {torch.ops.halftone.attention:
                     (q, k, v, torch.ones(4, device=device), None, None, None, True, 0.0, "auto", 0, 0, True, False,
                      *selection),
@@ -462,6 +474,11 @@ class OnTheGpu(TorchCase):
         for call, options in ((halftone.attention, {"density": 1.0}), (halftone.block_sparse_attention, {})):
             self.assertIn("float32 tensors; it takes float16 and bfloat16",
                           self.refusal(NotImplementedError, call, q, k, v, **options))
+
+    def test_refuses_lists_that_groups_share(self):
+        q, k, v = inputs("cuda", torch.bfloat16)
+        self.assertEqual(self.refusal(NotImplementedError, halftone.attention, q, k, v, density=1.0, shared_lists=True),
+                         "selection: lists that 2 query heads share; it makes one for each of them")
 
     def test_refuses_masks_elsewhere(self):
         q, k, v = inputs("cuda", torch.float16)
