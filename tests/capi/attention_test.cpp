@@ -185,8 +185,8 @@ TEST(CapiHalftone, SharesListsWithinGroups) {
   ASSERT_EQ(selected.mask.heads, Inputs::kHeadsKv);
   EXPECT_EQ(selected.outcome->kept, mask.kept());
   EXPECT_EQ(selected.outcome->visible, mask.visible);
-  // Of six tiles' 2, 4, 6, 8, 10 and 11 blocks those on the diagonal and two before it, for two lists of two sequences.
-  EXPECT_EQ(selected.outcome->forced, 4 * (2 + 4 + 4 + 4 + 4 + 3));
+  // Of six tiles' 2, 4, 6, 8, 10 and 11 blocks those on the diagonal and one before it, for two lists of two sequences.
+  EXPECT_EQ(selected.outcome->forced, 4 * (2 + 3 + 3 + 3 + 3 + 2));
   EXPECT_EQ(std::memcmp(selected.mask.row_ptr, mask.row_ptr.data(), mask.row_ptr.extent(0) * 8), 0);
   EXPECT_EQ(std::memcmp(selected.mask.col_idx, mask.col_idx.data(), mask.col_idx.extent(0) * 4), 0);
   const auto lse = Kokkos::create_mirror_view_and_copy(HostSpace{}, expected.attention.lse);

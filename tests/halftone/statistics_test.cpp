@@ -98,7 +98,7 @@ TEST(KeyStatistics, OfEqualKeysHaveNoVariance) {
 // Means stay; of the two heads' 43 whole micro-blocks the variances change places, each with its groups together.
 TEST(Statistics, ShuffledVariances) {
   const Problem p({.name = "shuffled", .heads_q = 2, .heads_kv = 2, .len_q = {700}, .len_k = {700}});
-  patterns::HalftoneOptions options;
+  patterns::HalftoneOptions options{.micro_block = 16};
   const KeyStatistics plain = key_statistics(p.k, p.geometry, options);
   options.control = patterns::Control::shuffled_variances;
   options.seed = 3;

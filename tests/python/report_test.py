@@ -127,11 +127,11 @@ class Headlines(unittest.TestCase):
 class Results(unittest.TestCase):
     """How files become tables."""
 
-    def copy(self, folder, name, change=None):
-        """The main evaluation under another name, its summary's losses changed."""
+    def copy(self, folder, name, change=None, number="BestLossTen"):
+        """The evaluation that a number is from under another name, its summary's losses changed."""
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / NUMBERS["LossTen"]["file"], path)
+        shutil.copy(ROOT / NUMBERS[number]["file"], path)
         if change:
             with h5py.File(path, "r+") as file:
                 losses = file["summary/loss_increase"]
@@ -165,7 +165,7 @@ class Results(unittest.TestCase):
                 losses[0] = 1.0
                 return losses
 
-            self.copy(folder, "10-worse.h5", worse)
+            self.copy(folder, pathlib.Path(NUMBERS["LossTen"]["file"]).name, worse, "LossTen")
             refused = claims.check(evaluations.Evaluations(folder, folder), bench)
             self.assertTrue(any("lowest loss_increase of all patterns at 10 % of 16,384" in text for text in refused),
                             refused)
