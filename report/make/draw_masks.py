@@ -35,7 +35,7 @@ def patterns(folder, results):
     kinds = [(name, {mask.layer: mask
                      for mask in read_masks(results / f"{name}-16k.h5")})
              for name in ("halftone", "antidiagonal", "mean_topk")]
-    figure, axes = plt.subplots(len(kinds) + 1, len(heads), figsize=(style.PAGE, 4.8))
+    figure, axes = plt.subplots(len(kinds) + 1, len(heads), figsize=(style.PAGE, 4.6))
     for column, ((layer, head), mass) in enumerate(zip(heads, masses)):
         shown = np.ma.masked_where(~visible(*mass.shape), np.maximum(mass, 1e-5))
         image = axes[0, column].imshow(shown, cmap="cividis", norm=LogNorm(1e-4, 1), aspect="auto",

@@ -104,7 +104,7 @@ def heads(evaluations, folder, weights=None, density=0.1, length=LENGTH):
     if weights is not None:
         maps.append(("head weight", weights, "{:.1f}"))
     maps.append(("on landmarks, %", 100 * np.nanmean(evaluations.array(run, "far_mass"), axis=0), "{:.0f}"))
-    figure, axes = plt.subplots(1, len(maps), figsize=(style.COLUMN, 2.25), sharey=True)
+    figure, axes = plt.subplots(1, len(maps), figsize=(style.COLUMN, 2.0), sharey=True)
     for axis, (title, values, form) in zip(axes, maps):
         axis.imshow(values, aspect="auto", cmap="cividis",
                     norm="log" if values.min() > 0 and "density" in title else None)

@@ -74,7 +74,7 @@ def speeds(bench, folder):
 
 def roofline(bench, folder):
     rows = speed.roofline(bench)
-    figure, axes = plt.subplots(figsize=(style.COLUMN, 2.35))
+    figure, axes = plt.subplots(figsize=(style.COLUMN, 2.0))
     memory = np.median([row["memory_peak"] for row in rows])
     intensity = np.geomspace(60, 6e4, 50)
     boost = speed.tensor_peak(1.83e9)

@@ -239,7 +239,7 @@ def settings(numbers, evaluations):
     full = [run for run in evaluations.runs if (run.model, run.length, run.density) == (MAIN, LENGTH, 1.0) and run.ours]
     numbers.has["Full"] = bool(full)
     if full:
-        numbers.add("FullLoss", np.nanmax(np.abs(evaluations.array(full[0], "loss_increase"))), "{:.1e}",
+        numbers.add("FullLoss", np.nanmax(np.abs(evaluations.array(full[0], "loss_increase"))), "{:.4f}",
                     evaluations.source(full[0]),
                     "largest difference of a document's loss to dense with every block kept")
 
