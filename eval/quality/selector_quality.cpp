@@ -91,7 +91,7 @@ std::vector<double> oracle_recall(const BlockMask& mask, const Tensor& q, const 
     const std::vector<float> mass = block_mass(q, k, lse, geometry, default_scale(q), 0, head);
     std::int64_t found = 0, kept = 0;
     for (std::int32_t tile = 0; tile < mask.tiles; ++tile) {
-      const std::int64_t row = head % mask.heads * mask.tiles + tile;  // a mask of one head serves all
+      const std::int64_t row = mask.view().row(0, head, geometry.heads, tile);
       const auto begin = col_idx.data() + row_ptr(row), end = col_idx.data() + row_ptr(row + 1);
       for (const std::int32_t block : largest(mass.data() + std::int64_t{tile} * mask.blocks, mask.blocks, end - begin))
         found += std::binary_search(begin, end, block);

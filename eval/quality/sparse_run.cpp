@@ -55,7 +55,7 @@ std::vector<double> density_per_head(const BlockMask& mask, std::int64_t heads) 
   const double visible = static_cast<double>(mask.visible) / mask.heads;
   std::vector<double> density;
   for (std::int64_t h = 0; h < heads; ++h) {
-    const std::int64_t first = h / (heads / mask.heads) * mask.tiles;  // of the list that the head shares
+    const std::int64_t first = mask.view().row(0, h, heads, 0);
     density.push_back(static_cast<double>(row_ptr(first + mask.tiles) - row_ptr(first)) / visible);
   }
   return density;

@@ -38,8 +38,11 @@ struct SelectorQuality : ::testing::Test {
 TEST_F(SelectorQuality, RecallOfTheOracle) {
   const AttentionResult dense = block_sparse_attention(q, k, k);
   patterns::HalftoneOptions options{.sink_blocks = 0, .local_blocks = 0, .density = 0.5};
-  for (const patterns::Control control : {patterns::Control::none, patterns::Control::random_scores}) {
+  for (const auto& [control, shared_lists] : {std::pair{patterns::Control::none, false},
+                                              {patterns::Control::none, true},
+                                              {patterns::Control::random_scores, false}}) {
     options.control = control;
+    options.shared_lists = shared_lists;
     const BlockMask mask = patterns::select_halftone({&layer, 1}, geometry, options).layers[0].mask;
     const HostBlockMask host = to_host(mask);
     const std::vector<double> recall = oracle_recall(mask, q, k, dense.lse, geometry);
@@ -57,7 +60,7 @@ TEST_F(SelectorQuality, RecallOfTheOracle) {
           }
           for (int block = 0; block < 11; ++block) mass[block] += of_query[block] / sum;
         }
-        const std::int64_t row = head * 6 + tile;
+        const std::int64_t row = (shared_lists ? head / kGroup : head) * 6 + tile;
         const int kept = static_cast<int>(host.row_ptr(row + 1) - host.row_ptr(row));
         std::vector<std::pair<double, int>> order;
         for (int block = 0; block < 11; ++block) order.push_back({-mass[block], block});
