@@ -11,7 +11,6 @@ the cheapest. Speed-ups refer to the fastest of the SDPA backends.
 run that was cut off, or has come to its --time-limit, goes on with --resume; --from NAME.json only writes and prints what
 an earlier run has measured (on a machine without h5py or matplotlib, say)."""
 import argparse
-import json
 import pathlib
 import statistics
 import sys
@@ -202,7 +201,7 @@ def main():
         import torch
         overhead.run("cuda" if torch.cuda.is_available() else "cpu")
     elif arguments.source:
-        write(arguments.source.with_suffix(""), json.loads(arguments.source.read_text()))
+        write(arguments.source.with_suffix(""), report.read_run(arguments.source))
     else:
         comparison = Comparison(arguments)
         try:

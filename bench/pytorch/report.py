@@ -35,10 +35,19 @@ def cell(row):
     return tuple(row[name] for name in CELL)
 
 
+def read_run(path):
+    """What write_json has written; ends the program on a file that is missing or no such run."""
+    try:
+        run = json.loads(path.read_text())
+        return {name: run[name] for name in ("command", "device", "versions", "rows")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        sys.exit(f"{path}: {error!r}, expected the JSON of an earlier run")
+
+
 def take_rows(run, path):
     """The measurements of an earlier run into this one, if the same versions made them on the same kind of device; what
     failed is left to be tried again."""
-    earlier = json.loads(path.read_text())
+    earlier = read_run(path)
     for name in ("device", "versions"):
         if earlier[name] != run[name]:
             sys.exit(f"{path}: {name}: got {earlier[name]}, expected {run[name]}, as here")

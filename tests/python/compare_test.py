@@ -164,6 +164,12 @@ class Compare(unittest.TestCase):
             self.assertEqual((run["rows"], run["command"]), (rows[:1], "first; again"))
             with self.assertRaisesRegex(SystemExit, "c.json: device: got card, expected other card, as here"):
                 report.take_rows(run_of("other card"), path)
+            with self.assertRaisesRegex(SystemExit, "none.json: FileNotFoundError.*expected the JSON of an earlier run"):
+                report.take_rows(run_of("card"), pathlib.Path(folder) / "none.json")
+            for text in ("", "{}", "[]"):
+                path.write_text(text)
+                with self.assertRaisesRegex(SystemExit, "c.json: .*expected the JSON of an earlier run"):
+                    report.read_run(path)
 
     def test_files(self):
         row = {"method": "halftone", "dtype": "bfloat16", "seq": 4096, "batch": 4, "heads": 16, "dim": 128, "causal": 1}

@@ -91,6 +91,14 @@ class Evaluate(unittest.TestCase):
         self.assertIn("16k-full: no head weights", run.stderr)
         self.assertEqual([step for step, _ in self.runs()], ["weights-10"])
 
+    def test_a_model_that_is_asked_for_must_be_there(self):
+        run = self.evaluate(self.inputs, self.output, "16k-full", "seed1-16k-main-10")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn(f"there is no {self.inputs}/seed1.h5", run.stderr)
+        (self.inputs / "halftone_lm.h5").unlink()
+        self.assertEqual(self.evaluate(self.inputs, self.output).returncode, 1)
+        self.assertEqual(self.runs(), [])
+
     def test_refusals(self):
         self.assertIn("no step 16k-fast", self.evaluate(self.inputs, self.output, "16k-fast").stderr)
         for arguments in ([self.inputs], ["--gpus", "none", self.inputs, self.output], ["--gpus"]):
