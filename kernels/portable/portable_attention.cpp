@@ -17,8 +17,8 @@ constexpr int kUnmaskedBlockQ = 128;
 
 constexpr int round_up(int n, int multiple) { return (n + multiple - 1) / multiple * multiple; }
 
-/// How many queries a team holds at most, and the level of its scratch memory: on CPUs what the second-level cache takes;
-/// on GPUs what shared memory takes, or, where that is less than eight queries, 64 in device memory.
+/// How many queries a team holds at most, and the level of its scratch memory: on CPUs what the second-level cache
+/// takes; on GPUs what shared memory takes, or, where that is less than eight queries, 64 in device memory.
 struct TeamShape {
   int queries, level;
 
