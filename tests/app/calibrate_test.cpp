@@ -53,13 +53,13 @@ TEST_F(Calibrate, InSixteenBits) {
 }
 
 TEST_F(Calibrate, MeasuresWeightsAndTheToleranceOfADocument) {
-  const std::string out = run_well(command({"--document", "a", "--density", "0.8", "--param", "micro_block=8"}));
+  const std::string out = run_well(command({"--document", "a", "--density", "0.8", "--param", "micro_block=16"}));
   EXPECT_THAT(out, HasSubstr("c.h5: tolerance "));
   const io::CalibrationFile c = io::read_calibration(path("c.h5"));
   ASSERT_EQ(c.layers, 2);
   ASSERT_EQ(c.heads, 4);
   EXPECT_EQ(c.density, 0.8);
-  EXPECT_EQ(nlohmann::json::parse(c.parameters), (nlohmann::json{{"micro_block", 8}}));
+  EXPECT_EQ(nlohmann::json::parse(c.parameters), (nlohmann::json{{"micro_block", 16}}));
   EXPECT_EQ(c.source, "tiny_model.h5 over 900 tokens of a from tokens.h5");
 
   const eval::LlamaModel model(io::read_model(HALFTONE_TINY_MODEL));
@@ -79,7 +79,7 @@ TEST_F(Calibrate, MeasuresWeightsAndTheToleranceOfADocument) {
   geometry.heads = 4;
   geometry.seq_q = geometry.seq_k = kLength;
   patterns::HalftoneOptions options;
-  options.micro_block = 8;
+  options.micro_block = 16;
   options.density = 0.8;
   EXPECT_NEAR(c.tolerance, patterns::select_halftone(layers, geometry, options).tolerance, 1e-5 * c.tolerance);
 }

@@ -128,7 +128,7 @@ TEST_F(Command, MaskOfOneLayerOfActivations) {
 TEST_F(Command, HalftoneSelectsOverAllLayers) {
   const std::string out =
       run_well({"mask", "--pattern", "halftone", "--density", "0.8", "--param", "sink_blocks=0", "--param",
-                "local_blocks=0", "--param", "micro_block=8", "--activations", "qkv.h5", "--out", "mask.h5"});
+                "local_blocks=0", "--param", "micro_block=16", "--activations", "qkv.h5", "--out", "mask.h5"});
   EXPECT_THAT(out, HasSubstr("tolerance "));
   const io::ActivationsFile file = activations();
   std::vector<Tensor> tensors;
@@ -146,7 +146,7 @@ TEST_F(Command, HalftoneSelectsOverAllLayers) {
   patterns::HalftoneOptions options;
   options.density = 0.8;
   options.sink_blocks = options.local_blocks = 0;
-  options.micro_block = 8;
+  options.micro_block = 16;
   const auto expected = patterns::select_halftone(layers, geometry(), options);
   const auto masks = io::read_mask(path("mask.h5"));
   ASSERT_EQ(masks.size(), 2u);

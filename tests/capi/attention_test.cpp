@@ -101,9 +101,9 @@ TEST(CapiHalftone, IsTheCallFromCpp) {
   selection.gate = gate;
   selection.density = 0.8;
   selection.landmarks = 1;
-  selection.micro_block = 8;
+  selection.micro_block = 16;
   selection.sink_blocks = -1;
-  selection.local_blocks = 1;
+  selection.local_blocks = 2;
   const Memory memory = workspace_for(request, selection);
   halftone_selected selected{};
   selected.size = sizeof selected;
@@ -112,9 +112,9 @@ TEST(CapiHalftone, IsTheCallFromCpp) {
   HalftoneAttentionOptions options;
   options.pattern.density = 0.8;
   options.pattern.landmarks = true;
-  options.pattern.micro_block = 8;
+  options.pattern.micro_block = 16;
   options.pattern.sink_blocks = 0;
-  options.pattern.local_blocks = 1;
+  options.pattern.local_blocks = 2;
   options.head_weight = {1.0f, 0.5f, 2.0f, 1.0f};
   options.gate = {true, false, true, true};
   const auto expected = attention(heads_first(in.q), heads_first(in.k), heads_first(in.v), options);

@@ -47,7 +47,7 @@ struct Request {
     if (landmarks) device.far_mass = static_cast<float*>(memory.allocate(kHeads * kSeq * sizeof(float)));
     options.landmarks = landmarks;
     options.density = 0.5;
-    options.micro_block = 8;
+    options.micro_block = 16;
   }
   static std::size_t output_bytes() { return kHeads * kSeq * kDim * 2; }
   std::vector<bfloat16> output() {

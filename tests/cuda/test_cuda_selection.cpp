@@ -257,13 +257,13 @@ std::vector<Case> device_cases() {
                    .dim = 64,
                    .len_q = {1500},
                    .len_k = {1500},
-                   .options = {.micro_block = 8, .representatives = 32}});
+                   .options = {.micro_block = 16, .representatives = 32}});
   cases.push_back({.name = "many_queries_per_row",
                    .dtype = DType::bfloat16,
                    .dim = 64,
                    .len_q = {1500},
                    .len_k = {1500},
-                   .options = {.micro_block = 8, .representatives = 64}});
+                   .options = {.micro_block = 16, .representatives = 64}});
   cases.push_back({.name = "many_chunks",
                    .dtype = DType::bfloat16,
                    .heads_q = 4,

@@ -5,22 +5,16 @@
 
 #include <cmath>
 
+#include "support/arrays.hpp"
 #include "support/random.hpp"
 
 namespace halftone::eval {
 namespace {
 
 using halftone::testing::random_tensor;
+using halftone::testing::to_array;
 
 constexpr float kNothing = -INFINITY;
-
-Array<float> to_array(const std::vector<float>& values) {
-  const Array<float> array("test", values.size());
-  const auto host = Kokkos::create_mirror_view(array);
-  std::copy(values.begin(), values.end(), host.data());
-  Kokkos::deep_copy(array, host);
-  return array;
-}
 
 TEST(AttentionQuality, SquaredErrorsPerHead) {
   for (const DType dtype : {DType::float32, DType::float16, DType::bfloat16}) {

@@ -5,16 +5,12 @@
 
 #include <cmath>
 
+#include "support/arrays.hpp"
+
 namespace halftone::eval {
 namespace {
 
-Array<float> to_array(const std::vector<float>& values) {
-  const Array<float> array("test", values.size());
-  const auto host = Kokkos::create_mirror_view(array);
-  std::copy(values.begin(), values.end(), host.data());
-  Kokkos::deep_copy(array, host);
-  return array;
-}
+using halftone::testing::to_array;
 
 // Two heads of three queries of two numbers.
 AttentionResult result(const std::vector<float>& o, const std::vector<float>& lse) {

@@ -64,7 +64,7 @@ std::vector<Case> all_cases() {
   add({.name = "bfloat16", .dtype = DType::bfloat16, .dim = 128, .len_q = {700}, .len_k = {700}});
   add({.name = "wide_blocks", .len_q = {1500}, .len_k = {1500}, .block_k = 128});
   add({.name = "many_panels", .heads_q = 1, .len_q = {2500}, .len_k = {2500}});
-  for (const int b : {4, 8, 32, 64})
+  for (const int b : {4, 16, 32, 64})
     add({.name = "micro_" + std::to_string(b),
          .len_q = {500},
          .len_k = {500},
@@ -80,7 +80,7 @@ std::vector<Case> all_cases() {
        .heads_kv = 2,
        .len_q = {700},
        .len_k = {713},
-       .options = {.micro_block = 8, .block_mass = patterns::BlockMass::sum}});
+       .options = {.micro_block = 16, .block_mass = patterns::BlockMass::sum}});
   add({.name = "max", .len_q = {500}, .len_k = {500}, .options = {.aggregation = Aggregation::max}});
   add({.name = "mean", .len_q = {500}, .len_k = {500}, .options = {.aggregation = Aggregation::mean}});
   return cases;

@@ -10,24 +10,19 @@
 
 #include "halftone/patterns/halftone/halftone.hpp"
 #include "problem.hpp"
+#include "support/arrays.hpp"
 #include "support/random.hpp"
 
 namespace halftone {
 namespace {
+
+using testing::to_array;
 
 using namespace patterns;
 using testing::Case;
 using testing::Problem;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-Array<float> to_array(const std::vector<float>& values) {
-  Array<float> view("values", values.size());
-  const auto host = Kokkos::create_mirror_view(view);
-  std::copy(values.begin(), values.end(), host.data());
-  Kokkos::deep_copy(view, host);
-  return view;
-}
 
 // Several layers over one geometry, with head weights, and which of their blocks compete with what score.
 struct Layers {
@@ -278,10 +273,14 @@ TEST(Scope, GivesEveryPartItsOwnDensity) {
             EXPECT_GE(head[t], std::max(2, static_cast<int>(0.2 * 2 * (t + 1))));
           }
         }
-        if (scope == ToleranceScope::head) EXPECT_EQ(of_head, static_cast<int>(0.2 * visible));
+        if (scope == ToleranceScope::head) {
+          EXPECT_EQ(of_head, static_cast<int>(0.2 * visible));
+        }
         of_layer += of_head;
       }
-      if (scope == ToleranceScope::layer) EXPECT_EQ(of_layer, static_cast<int>(0.2 * 2 * visible));
+      if (scope == ToleranceScope::layer) {
+        EXPECT_EQ(of_layer, static_cast<int>(0.2 * 2 * visible));
+      }
     }
   }
 }
@@ -355,7 +354,9 @@ TEST(Control, PermutedScoresKeepAsManyBlocksOfARowButOthers) {
     const std::vector<bool> kept = testing::kept_blocks(layers.first(), permuted.layers[l].mask);
     for (int t = 0; t < 64; ++t)
       for (int block = 0; block < 2 * (t + 1); ++block)
-        if (layers.first().forced(0, t, block)) EXPECT_TRUE(kept[layers.first().at(0, 1, t, block)]);
+        if (layers.first().forced(0, t, block)) {
+          EXPECT_TRUE(kept[layers.first().at(0, 1, t, block)]);
+        }
   }
   options.seed = 6;
   EXPECT_NE(testing::to_vector(layers.select(options).layers[0].mask.col_idx),

@@ -4,21 +4,13 @@
 #include "halftone/eval/model/heads.hpp"
 #include "halftone/eval/model/rms_norm.hpp"
 #include "halftone/eval/model/swiglu.hpp"
+#include "support/arrays.hpp"
 #include "support/random.hpp"
 #include "tiny_model.hpp"
 
 namespace halftone::testing {
 
 using eval::Matrix;
-
-template <class T>
-Array<T> make_array(const std::vector<T>& values) {
-  const Array<T> array("test array", values.size());
-  const auto host = Kokkos::create_mirror_view(array);
-  std::copy(values.begin(), values.end(), host.data());
-  Kokkos::deep_copy(array, host);
-  return array;
-}
 
 std::vector<float> values_of(const Array<float>& array) {
   const auto host = Kokkos::create_mirror_view_and_copy(HostSpace{}, array);
@@ -62,7 +54,7 @@ TEST(Linear, RefusesShapesThatDoNotFit) {
 
 TEST(RmsNorm, ByHand) {
   const Matrix x = make_matrix(2, 2, {3, 4, 0, 0});  // mean square of the first row: 12.5
-  eval::rms_norm(x, make_array<float>({1, 2}), 12.5, x);
+  eval::rms_norm(x, to_array<float>({1, 2}), 12.5, x);
   const auto y = values_of(x);
   EXPECT_FLOAT_EQ(y[0], 0.6f);
   EXPECT_FLOAT_EQ(y[1], 1.6f);
@@ -114,7 +106,7 @@ TEST(Heads, SplitOrdersByHeadAndMergeUndoesIt) {
 TEST(CrossEntropy, ByHandAndWithoutOverflow) {
   const Array<float> loss("loss", 3);
   eval::cross_entropy(make_matrix(3, 4, {7, 7, 7, 7, 1000, 0, 0, 0, -2000, -2000, -2001, -3000}),
-                      make_array<std::uint32_t>({2, 1, 2}), loss);
+                      to_array<std::uint32_t>({2, 1, 2}), loss);
   const auto values = values_of(loss);
   EXPECT_FLOAT_EQ(values[0], std::log(4.0f));
   EXPECT_FLOAT_EQ(values[1], 1000.0f);

@@ -137,15 +137,15 @@ TEST(HalftoneEntry, IsTheHalftonePatternOfOneLayer) {
   EXPECT_EQ(json::parse(mask.parameters).at("tolerance").get<double>(), expected.tolerance);
 
   options = {};
-  options.micro_block = 8;
+  options.micro_block = 16;
   options.representatives = 32;
   options.aggregation = patterns::Aggregation::max;
   options.sink_blocks = 2;
   options.local_blocks = 0;
   options.tolerance = 0.05;
   request.density = 0.0;
-  const json parameters = {{"micro_block", 8}, {"representatives", 32}, {"aggregation", "max"},
-                           {"sink_blocks", 2}, {"local_blocks", 0},     {"tolerance", 0.05}};
+  const json parameters = {{"micro_block", 16}, {"representatives", 32}, {"aggregation", "max"},
+                           {"sink_blocks", 2},  {"local_blocks", 0},     {"tolerance", 0.05}};
   expect_equal(to_host(patterns::make_mask("halftone", request, parameters)),
                to_host(patterns::select_halftone({&layer, 1}, test.geometry, options).layers[0].mask));
 
