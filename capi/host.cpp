@@ -67,7 +67,10 @@ void check_lengths(const AttentionParams& p) {
   Tensor q, k;
   q.shape = q_shape(p);
   k.shape = k_shape(p);
-  const Sequences s = describe_sequences(q, k, wrap(p.cu_seqlens_q, p.batch + 1), wrap(p.cu_seqlens_k, p.batch + 1));
+  const auto starts = [&](const std::int32_t* data) {
+    return Kokkos::create_mirror_view_and_copy(MemSpace(), wrap(data, p.batch + 1));
+  };
+  const Sequences s = describe_sequences(q, k, starts(p.cu_seqlens_q), starts(p.cu_seqlens_k));
   if (p.seq_q < s.seq_q || p.seq_k < s.seq_k)
     throw InvalidArgument(
         "packed lengths", std::to_string(p.seq_q) + " and " + std::to_string(p.seq_k),

@@ -25,7 +25,7 @@ __device__ inline std::uint64_t observe(const std::uint64_t* from) {
 /// Blocks kept by the thread blocks before number `list`, by one warp. Every one of them has begun, so none waits for
 /// one that has not.
 __device__ std::uint64_t kept_before(const std::uint64_t* progress, int list) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int lane = static_cast<int>(threadIdx.x % 32);
   std::uint64_t sum = 0;
   for (int end = list; end > 0; end -= 32) {
     const int other = end - 1 - lane;
@@ -43,111 +43,153 @@ __device__ std::uint64_t kept_before(const std::uint64_t* progress, int list) {
   return sum;
 }
 
-/// The words of kept blocks of one row, by a warp, a lane a word; returns the number of blocks.
-__device__ int decide_row(const Plan& plan, int row, float tolerance, std::uint32_t* words) {
-  constexpr int kInFlight = 4;
-  const int lane = static_cast<int>(threadIdx.x) % 32, end = (plan.range_of(row).visible + 31) / 32;
-  const float* priorities = plan.priorities + std::int64_t{row} * plan.blocks;
-  const Marks* marks = plan.marks + std::int64_t{row} * plan.words();
-  int kept = 0;
-#pragma unroll 1
-  for (int at = lane; at < end; at += 32) {
-    auto [word, open] = marks[at];
-#pragma unroll 1
-    while (open) {
-      std::uint32_t bit[kInFlight];
-      float priority[kInFlight];
-#pragma unroll
-      for (int i = 0; i < kInFlight; ++i) {
-        bit[i] = open & -open;
-        priority[i] = open ? __ldcg(priorities + at * 32 + __ffs(static_cast<int>(open)) - 1) : -INFINITY;
-        open ^= bit[i];
-      }
-#pragma unroll
-      for (int i = 0; i < kInFlight; ++i)
-        if (priority[i] > tolerance) word |= bit[i];
-    }
-    words[at] = word;
-    kept += __popc(word);
+/// One row of the mask, by a warp.
+struct Row {
+  int row;
+  int visible, past;
+
+  __device__ Row(const Plan& plan, int number) : row(number) {
+    const TileRange& range = plan.range_of(row);
+    visible = range.visible;
+    past = range.past;
   }
-  return static_cast<int>(__reduce_add_sync(0xffffffffu, static_cast<unsigned>(kept)));
-}
+
+  /// Marks of a lane's word `at`.
+  __device__ Marks marks(const Plan& plan, int at) const {
+    if (at * 32 >= visible) return {};
+    return plan.marks[std::int64_t{row} * plan.words() + at];
+  }
+};
+
+/// Open blocks of a word whose priorities are on their way.
+struct Open {
+  static constexpr int kInFlight = 4;
+  std::uint32_t bit[kInFlight];
+  float priority[kInFlight];
+
+  /// Takes the next ones out of `open`; `priorities`: of the word's first block.
+  __device__ void fetch(const float* priorities, std::uint32_t& open) {
+#pragma unroll
+    for (int i = 0; i < kInFlight; ++i) {
+      bit[i] = open & -open;
+      priority[i] = open ? __ldcg(priorities + __ffs(static_cast<int>(open)) - 1) : -INFINITY;
+      open ^= bit[i];
+    }
+  }
+  __device__ std::uint32_t kept(float tolerance) const {
+    std::uint32_t word = 0;
+#pragma unroll
+    for (int i = 0; i < kInFlight; ++i)
+      if (priority[i] > tolerance) word |= bit[i];
+    return word;
+  }
+};
 
 /// Turns a row's priorities into the landmarks' biases, by a warp.
-__device__ void write_biases(const Plan& plan, int row, const std::uint32_t* words) {
-  const int lane = static_cast<int>(threadIdx.x) % 32, head = row / plan.tiles % plan.geometry.heads;
-  const int past = !plan.options.gate || plan.options.gate[head] ? plan.range_of(row).past : 0;
+__device__ void write_biases(const Plan& plan, const Row& row, const std::uint32_t* words) {
+  const int lane = static_cast<int>(threadIdx.x % 32), head = row.row / plan.tiles % plan.geometry.heads;
+  const int past = !plan.options.gate || plan.options.gate[head] ? row.past : 0;
   const float log_block = logf(static_cast<float>(plan.options.block_k));
-  float* biases = plan.priorities + std::int64_t{row} * plan.blocks;
+  float* biases = plan.priorities + std::int64_t{row.row} * plan.blocks;
   for (int block = lane; block < plan.blocks; block += 32)
     biases[block] = block < past && !(words[block / 32] >> lane & 1u) ? log_block : -INFINITY;
 }
 
 /// The list of one row from its words, by a warp.
-__device__ void write_row(const Plan& plan, int row, const std::uint32_t* words, std::int64_t entry) {
-  const int lane = static_cast<int>(threadIdx.x) % 32, tile = row % plan.tiles;
-  const int b = row / plan.tiles / plan.geometry.heads, visible = plan.range_of(row).visible;
+__device__ void write_row(const Plan& plan, const Row& row, const std::uint32_t* words, std::int32_t* col_idx,
+                          std::uint8_t* kind) {
+  const int lane = static_cast<int>(threadIdx.x % 32), tile = row.row % plan.tiles;
+  const int b = row.row / plan.tiles / plan.geometry.heads;
 #pragma unroll 1
-  for (int begin = 0; begin < visible; begin += 32) {
+  for (int begin = 0; begin < row.visible; begin += 32) {
     const std::uint32_t word = words[begin / 32];
     if (word >> lane & 1u) {
-      const std::int64_t at = entry + __popc(word & ((1u << lane) - 1u));
-      plan.col_idx[at] = begin + lane;
-      plan.kind[at] = plan.geometry.edge_kind(b, tile, begin + lane);
+      const int at = __popc(word & ((1u << lane) - 1u));
+      col_idx[at] = begin + lane;
+      kind[at] = plan.geometry.edge_kind(b, tile, begin + lane);
     }
-    entry += __popc(word);
+    col_idx += __popc(word);
+    kind += __popc(word);
+  }
+}
+
+struct ListShared {
+  std::int64_t entry[kListRows];
+  int length[kListRows];
+  std::uint32_t number;
+};
+
+/// The rows' places in the lists from their lengths, by one warp.
+__device__ void place_rows(const Plan& plan, ListShared& s, int list, float tolerance) {
+  const int lane = static_cast<int>(threadIdx.x), first_row = list * kListRows, rows = min(kListRows, plan.rows - first_row);
+  const int mine = lane < rows ? s.length[lane] : 0;
+  int sum = mine;
+#pragma unroll
+  for (int step = 1; step < 32; step *= 2) {
+    const int other = __shfl_up_sync(0xffffffffu, sum, step);
+    if (lane >= step) sum += other;
+  }
+  const std::uint64_t own = static_cast<std::uint64_t>(__shfl_sync(0xffffffffu, sum, 31));
+  if (lane == 0) publish(plan.progress + list, (list == 0 ? kAllSoFar : kOwn) | own);
+  const std::uint64_t before = kept_before(plan.progress, list);
+  if (lane == 0 && list > 0) publish(plan.progress + list, kAllSoFar | (before + own));
+  if (lane < rows) {
+    s.entry[lane] = static_cast<std::int64_t>(before) + sum - mine;
+    plan.row_ptr[first_row + lane] = s.entry[lane];
+  }
+  if (lane == 0 && first_row + rows == plan.rows) {
+    plan.row_ptr[plan.rows] = static_cast<std::int64_t>(before + own);
+    plan.control->outcome.kept = static_cast<std::int64_t>(before + own);
+    plan.control->outcome.tolerance = tolerance;
   }
 }
 
 __global__ void __launch_bounds__(kThreads) lists_kernel(const __grid_constant__ Plan plan) {
   extern __shared__ std::uint32_t words[];  // [kListRows, words per row]
-  __shared__ std::int64_t entry[kListRows];
-  __shared__ int length[kListRows];
-  __shared__ std::uint32_t number;
-  if (threadIdx.x == 0) number = atomicAdd(&plan.control->next_list, 1u);
+  __shared__ ListShared s;
+  fetch_parameters(plan);
+  if (threadIdx.x == 0) s.number = atomicAdd(&plan.control->next_list, 1u);
   launch_dependents();
+  __syncthreads();
+  const int list = static_cast<int>(s.number), warp = static_cast<int>(threadIdx.x / 32);
+  const int lane = static_cast<int>(threadIdx.x % 32), number = list * kListRows + warp;
+  std::uint32_t* own_words = words + warp * plan.words();
   wait_for_previous_kernel();
+  // The search for the tolerance is the longest chain; the marks of a row's first words, and priorities of blocks that
+  // these leave open, come meanwhile.
+  const Row row(plan, min(number, plan.rows - 1));
+  const float* priorities = plan.priorities + std::int64_t{row.row} * plan.blocks;
+  Marks marks = row.marks(plan, lane);
   float tolerance = static_cast<float>(plan.options.tolerance);
   if (plan.has_budget()) {
     SearchState state = find_digit<kGroups, kGroupStride, kThreads>(plan.group_bins, plan.control->search[1]);
+    Open first;
+    first.fetch(priorities + lane * 32, marks.open);
     if (!state.all)
       state = find_digit<kGroupBins, 1, kThreads>(plan.second_bins + state.prefix % kGroups * kGroupBins, state);
     tolerance = state.all ? -1.0f : __uint_as_float(state.prefix);
+    marks.kept |= first.kept(tolerance);
   }
-  __syncthreads();
-  const int list = static_cast<int>(number), first_row = list * kListRows, rows = min(kListRows, plan.rows - first_row);
-  const int warp = static_cast<int>(threadIdx.x) / 32, row = first_row + warp;
-  std::uint32_t* own_words = words + warp * plan.words();
-  if (warp < rows) {
-    const int kept = decide_row(plan, row, tolerance, own_words);
-    if (threadIdx.x % 32 == 0) length[warp] = kept;
+  int kept = 0;
+#pragma unroll 1
+  for (int at = lane; at * 32 < row.visible;) {
+    while (marks.open) {
+      Open more;
+      more.fetch(priorities + at * 32, marks.open);
+      marks.kept |= more.kept(tolerance);
+    }
+    own_words[at] = marks.kept;
+    kept += __popc(marks.kept);
+    at += 32;
+    marks = row.marks(plan, at);
   }
+  kept = static_cast<int>(__reduce_add_sync(0xffffffffu, static_cast<unsigned>(kept)));
+  if (lane == 0) s.length[warp] = kept;
   __syncthreads();
-  if (warp == 0) {
-    const int lane = static_cast<int>(threadIdx.x);
-    const int mine = lane < rows ? length[lane] : 0;
-    int sum = mine;
-    for (int step = 1; step < 32; step *= 2) {
-      const int other = __shfl_up_sync(0xffffffffu, sum, step);
-      if (lane >= step) sum += other;
-    }
-    const std::uint64_t own = static_cast<std::uint64_t>(__shfl_sync(0xffffffffu, sum, 31));
-    if (lane == 0) publish(plan.progress + list, (list == 0 ? kAllSoFar : kOwn) | own);
-    const std::uint64_t before = kept_before(plan.progress, list);
-    if (lane == 0 && list > 0) publish(plan.progress + list, kAllSoFar | (before + own));
-    if (lane < rows) {
-      entry[lane] = static_cast<std::int64_t>(before) + sum - mine;
-      plan.row_ptr[first_row + lane] = entry[lane];
-    }
-    if (lane == 0 && first_row + rows == plan.rows) {
-      plan.row_ptr[plan.rows] = static_cast<std::int64_t>(before + own);
-      plan.control->outcome.kept = static_cast<std::int64_t>(before + own);
-      plan.control->outcome.tolerance = tolerance;
-    }
-  }
+  if (warp == 0) place_rows(plan, s, list, tolerance);
   __syncthreads();
-  if (warp >= rows) return;
-  write_row(plan, row, own_words, entry[warp]);
+  if (number >= plan.rows) return;
+  write_row(plan, row, own_words, plan.col_idx + s.entry[warp], plan.kind + s.entry[warp]);
   if (plan.options.landmarks) write_biases(plan, row, own_words);
 }
 static_assert(kListRows <= 32, "a warp scans the rows");

@@ -1,6 +1,7 @@
 #include "halftone/cuda_specialized/selection/plan.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace halftone::cuda::selection {
 namespace {
@@ -52,9 +53,11 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   plan.rows = static_cast<std::int32_t>(g.rows());
   plan.dim = params.dim <= 64 ? 64 : 128;
   plan.micros = options.block_k / options.micro_block;
+  plan.log2_micros = std::countr_zero(static_cast<std::uint32_t>(plan.micros));
   plan.chunk_blocks = kColumns / plan.micros;
   plan.chunks = ceil_div(plan.blocks, plan.chunk_blocks);
   plan.group = params.heads_q / params.heads_kv;
+  plan.log2_representatives = std::countr_zero(static_cast<std::uint32_t>(options.representatives));
   plan.item_groups = ceil_div(plan.tiles * plan.group * options.representatives, kItemRows);
   plan.items = params.batch * params.heads_kv * plan.item_groups;
   plan.score_blocks = std::min(plan.items, multiprocessors);
@@ -71,7 +74,8 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   pieces.take(plan.progress, plan.list_blocks);
   pieces.take(plan.statistics, sequences * plan.chunks * plan.statistics_bytes());
   pieces.take(plan.representatives, sequences * plan.item_groups * (kItemRows / kRowGroup) * plan.group_bytes());
-  pieces.take(plan.shares, std::int64_t{plan.score_blocks} * kItemRows * plan.share_pitch());
+  if (plan.item_share_bytes() > kItemShareBytes)
+    pieces.take(plan.shares, std::int64_t{plan.score_blocks} * kItemRows * plan.share_pitch());
   pieces.take(plan.priorities, entries);
   pieces.take(plan.marks, g.rows() * plan.words());
   pieces.take(plan.row_ptr, g.rows() + 1);

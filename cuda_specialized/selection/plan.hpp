@@ -16,7 +16,7 @@ namespace halftone::cuda::selection {
 inline constexpr int kTileQueries = 128;  ///< queries per tile
 inline constexpr int kRowGroup = 64;      ///< representatives of one product, a warpgroup's
 inline constexpr int kItemRows = 128;     ///< representatives that one thread block scores at a time
-inline constexpr int kColumns = 128;      ///< micro-blocks of one product
+inline constexpr int kLog2Columns = 7, kColumns = 1 << kLog2Columns;  ///< micro-blocks of one copy
 
 /// The bits of a priority, which is positive, in two digits: 12 bits, by which the scores' kernel counts all
 /// priorities, and 19 bits, by which those are counted that share the tolerance's first digit. Counts of the second
@@ -26,6 +26,12 @@ inline constexpr int kFirstBits = 12, kSecondBits = 19, kGroupBits = 9;
 inline constexpr int kFirstBins = 1 << kFirstBits, kSecondBins = 1 << kSecondBits, kGroups = 1 << kGroupBits;
 inline constexpr int kGroupBins = kSecondBins / kGroups;
 inline constexpr int kGroupStride = 8;
+
+/// Blocks of all rows, counted in 32 bits.
+inline constexpr std::int64_t kMostBlocks = 0xffffffff;
+
+/// Shared memory that a thread block of the scores' kernel has left for the exponentials of an item, 256 blocks wide.
+inline constexpr int kItemShareBytes = kItemRows * 264 * 2;
 
 /// Rows of the mask that one thread block lists.
 inline constexpr int kListRows = 16;
@@ -67,10 +73,12 @@ HALFTONE_FUNCTION constexpr int wide_bytes(int rows, int dim) { return rows * di
 HALFTONE_FUNCTION constexpr int operand_bytes(int rows, int dim) { return wide_bytes(rows, dim) + rows * 32; }
 
 /// Place of 16-byte piece `piece` of row `row` in the wide part, and of piece 0 or 1 in the narrow part.
-HALFTONE_FUNCTION inline int wide_offset(int rows, int row, int piece) {
+HALFTONE_FUNCTION inline std::uint32_t wide_offset(std::uint32_t rows, std::uint32_t row, std::uint32_t piece) {
   return (piece / 8 * rows + row) * 128 + ((piece % 8) ^ (row % 8)) * 16;
 }
-HALFTONE_FUNCTION inline int narrow_offset(int row, int piece) { return row * 32 + (piece ^ (row / 4 % 2)) * 16; }
+HALFTONE_FUNCTION inline std::uint32_t narrow_offset(std::uint32_t row, std::uint32_t piece) {
+  return row * 32 + (piece ^ (row / 4 % 2)) * 16;
+}
 
 struct Plan {
   AttentionParams params;
@@ -80,10 +88,11 @@ struct Plan {
 
   std::int32_t tiles, blocks;
   std::int32_t dim;           ///< padded to 64 or 128
-  std::int32_t micros;        ///< micro-blocks per block
+  std::int32_t micros, log2_micros;   ///< micro-blocks per block
   std::int32_t chunks;        ///< products along the keys: ceil(blocks * micros / kColumns)
   std::int32_t chunk_blocks;  ///< blocks of a product
   std::int32_t group;         ///< query heads per key-value head
+  std::int32_t log2_representatives;  ///< per tile
   std::int32_t item_groups;   ///< kItemRows representatives per key-value head: ceil(tiles * group * R / kItemRows)
   std::int32_t items;         ///< over all sequences and key-value heads
   std::int32_t score_blocks;  ///< thread blocks of the scores' kernel
@@ -92,7 +101,7 @@ struct Plan {
 
   std::uint8_t* statistics;       ///< [batch, heads_kv, chunks] operands of kColumns means, then of grouped variances
   std::uint8_t* representatives;  ///< [batch, heads_kv, row groups] operands of kRowGroup queries, then grouped squares
-  std::uint16_t* shares;          ///< [score_blocks, kItemRows, chunks * chunk_blocks] bfloat16
+  std::uint16_t* shares;          ///< [score_blocks, kItemRows, share_pitch()] bfloat16; null: in shared memory
   float* priorities;              ///< [rows, blocks]; later the landmarks' biases
   Marks* marks;                   ///< [rows, words()]
   TileRange* ranges;              ///< [batch, tiles]
@@ -113,7 +122,10 @@ struct Plan {
     return ranges[at / n / static_cast<std::uint32_t>(geometry.heads) * n + at % n];
   }
   HALFTONE_FUNCTION bool has_budget() const { return options.density > 0.0; }
-  HALFTONE_FUNCTION std::int64_t share_pitch() const { return std::int64_t{chunks} * chunk_blocks; }
+  /// Blocks from one row's exponentials to the next one's; 16 bytes more than they take, so that a column's lie in
+  /// several banks of shared memory.
+  HALFTONE_FUNCTION std::int32_t share_pitch() const { return chunks * chunk_blocks + 8; }
+  HALFTONE_FUNCTION std::int32_t item_share_bytes() const { return kItemRows * share_pitch() * 2; }
   HALFTONE_FUNCTION std::int64_t statistics_bytes() const { return operand_bytes(kColumns, dim); }
   HALFTONE_FUNCTION std::int64_t group_bytes() const { return operand_bytes(kRowGroup, dim); }
 };
@@ -126,8 +138,8 @@ struct RepresentativePlace {
   HALFTONE_FUNCTION RepresentativePlace(const Plan& plan, std::int32_t row) {
     // Without signs divisions are shorter.
     const auto at = static_cast<std::uint32_t>(row), group = static_cast<std::uint32_t>(plan.group);
-    const auto per_unit = static_cast<std::uint32_t>(plan.representatives_per_tile()), unit = at / per_unit;
-    index = static_cast<std::int32_t>(at % per_unit);
+    const std::uint32_t unit = at >> plan.log2_representatives;
+    index = static_cast<std::int32_t>(at - (unit << plan.log2_representatives));
     tile = static_cast<std::int32_t>(unit / group);
     head = static_cast<std::int32_t>(unit % group);
   }
@@ -135,9 +147,9 @@ struct RepresentativePlace {
 
 /// Row of a statistics operand that holds micro-block m of the chunk's block `block`: the products of one block's
 /// micro-blocks fall to one thread (thread t of four holds columns 8 j + 2 t + {0, 1}), its blocks are neighbours.
-HALFTONE_FUNCTION inline int statistics_row(int block, int m, int micros) {
-  const int per_thread = 32 / micros, at = block % per_thread * micros + m;
-  return at / 2 * 8 + block / per_thread * 2 + at % 2;
+HALFTONE_FUNCTION inline std::uint32_t statistics_row(std::uint32_t block, std::uint32_t m, int log2_micros) {
+  const std::uint32_t micro = (block << log2_micros) + m, at = micro % 32;
+  return at / 2 * 8 + micro / 32 * 2 + at % 2;
 }
 
 /// Lays the plan out in `workspace`; null: for its size alone.

@@ -23,10 +23,10 @@ __device__ inline SearchState find_digit(const std::uint32_t* bins, const Search
 #pragma unroll
     for (int i = 0; i < kEach; ++i) count[i] = __ldcg(bins + (highest - i) * kStride);
   }
-  std::uint64_t mine = 0;
+  std::uint32_t mine = 0;
 #pragma unroll
   for (int i = 0; i < kEach; ++i) mine += count[i];
-  std::uint64_t total, above = exclusive_scan<kThreads>(mine, total);
+  std::uint32_t total, above = exclusive_scan<kThreads>(mine, total);
   if (threadIdx.x == 0 && (before.all || before.rank >= total)) found = {0, 0, 1};
   if (!before.all && before.rank < total && before.rank >= above && before.rank < above + mine) {
 #pragma unroll

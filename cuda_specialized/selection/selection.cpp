@@ -78,6 +78,10 @@ std::string refusal(const AttentionParams& params, const SelectionOptions& optio
   if (options.shared_lists && params.heads_q != params.heads_kv)
     return "lists that " + std::to_string(params.heads_q / params.heads_kv) +
            " query heads share; it makes one for each of them";
+  const std::int64_t tiles = (params.seq_q + kTileQueries - 1) / kTileQueries;
+  const std::int64_t blocks = (params.seq_k + options.block_k - 1) / options.block_k;
+  if (const std::int64_t all = params.batch * params.heads_q * tiles * blocks; all > kMostBlocks)
+    return std::to_string(all) + " blocks of all rows; it counts up to " + std::to_string(kMostBlocks);
   return hopper_refusal();
 }
 

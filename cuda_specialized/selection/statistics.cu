@@ -4,7 +4,7 @@
 #include "halftone/cuda_specialized/common/check.hpp"
 #include "halftone/cuda_specialized/common/copy_async.cuh"
 #include "halftone/cuda_specialized/selection/elements.cuh"
-#include "halftone/cuda_specialized/selection/plan.hpp"
+#include "halftone/cuda_specialized/selection/launch.cuh"
 
 namespace halftone::cuda::selection {
 namespace {
@@ -16,43 +16,40 @@ constexpr int kQueriesPerThread = 4;
 /// Thread blocks of each kind of work per sequence and key-value head, in the order in which they are numbered, after
 /// the first.
 struct Shares {
-  std::int32_t keys, values, queries;
+  std::uint32_t keys, values, queries;
 };
 
-__host__ __device__ inline int rows_per_block(const Plan& plan) { return kThreads / (plan.dim / 8); }
+__host__ __device__ inline int rows_per_block(const Plan& plan) {
+  return plan.dim == 64 ? kThreads / 8 : kThreads / 16;
+}
 
 /// A thread block's shared memory: rows on their way, [kInFlight, kThreads] pieces, of which a thread touches its own
 /// alone; behind a barrier, eight values of every thread.
 extern __shared__ uint4 staged[];
 constexpr int kSharedBytes = kInFlight * kThreads * static_cast<int>(sizeof(uint4));
 using Values = float[kThreads][9];
-static_assert(sizeof(Values) <= kSharedBytes);
+static_assert(sizeof(Values) <= kSharedBytes / kInFlight * (kInFlight - kQueriesPerThread));
 __device__ inline Values& shared_values() { return *reinterpret_cast<Values*>(staged); }
 
 /// Walks `count` rows of 8 columns each, `stride` elements apart, in order, with kInFlight of them on their way through
-/// shared memory.
+/// shared memory. Not unrolled: a cold cache brings code more slowly than this needs.
 template <class Element, class Visit>
 __device__ inline void for_rows(const std::uint16_t* first, std::int64_t stride, int count, const Visit& visit) {
-  uint4* mine = staged + threadIdx.x;
-  const std::uint16_t* next = first;
-  const auto fetch = [&](int i, int slot) {
-    if (i < count) copy_async(shared_address(mine + slot * kThreads), next, true);
+  const std::uint32_t mine = shared_address(staged + threadIdx.x);
+  constexpr std::uint32_t kSlot = kThreads * sizeof(uint4);
+  const auto fetch = [&](int i) {
+    if (i < count) copy_async(mine + static_cast<std::uint32_t>(i % kInFlight) * kSlot, first + i * stride, true);
     copy_commit();
-    next += stride;
   };
-#pragma unroll
-  for (int i = 0; i < kInFlight; ++i) fetch(i, i);
 #pragma unroll 1
-  for (int begin = 0; begin < count; begin += kInFlight) {
-#pragma unroll
-    for (int slot = 0; slot < kInFlight; ++slot) {
-      if (begin + slot >= count) break;
-      copy_wait<kInFlight - 1>();
-      float x[8];
-      unpack<Element>(mine[slot * kThreads], x);
-      fetch(begin + slot + kInFlight, slot);
-      visit(begin + slot, x);
-    }
+  for (int i = 0; i < kInFlight; ++i) fetch(i);
+#pragma unroll 1
+  for (int i = 0; i < count; ++i) {
+    copy_wait<kInFlight - 1>();
+    float x[8];
+    unpack<Element>(staged[threadIdx.x + static_cast<unsigned>(i % kInFlight * kThreads)], x);
+    fetch(i + kInFlight);
+    visit(i, x);
   }
 }
 
@@ -145,9 +142,9 @@ __device__ void store_groups(const Plan& plan, const float (&x)[8], std::uint8_t
 template <class Element, bool kValues>
 __device__ void summarise_micro_blocks(const Plan& plan, std::int32_t sequence, int part) {
   const AttentionParams& p = plan.params;
-  const int pieces = plan.dim / 8, piece = static_cast<int>(threadIdx.x) % pieces;
-  const int micro = part * rows_per_block(plan) + static_cast<int>(threadIdx.x) / pieces;
-  const int block = micro / plan.micros, m = micro % plan.micros, size = plan.options.micro_block;
+  const int pieces = plan.dim / 8, piece = static_cast<int>(threadIdx.x % static_cast<unsigned>(pieces));
+  const int micro = part * rows_per_block(plan) + static_cast<int>(threadIdx.x / static_cast<unsigned>(pieces));
+  const int block = micro >> plan.log2_micros, m = micro - (block << plan.log2_micros), size = plan.options.micro_block;
   const std::int32_t b = sequence / p.heads_kv, head = sequence % p.heads_kv;
   const SequenceExtent extent = sequence_extent(p, b);
   const std::int64_t first = std::int64_t{block} * plan.options.block_k + m * size, left = extent.len_k - first;
@@ -180,8 +177,8 @@ __device__ void summarise_micro_blocks(const Plan& plan, std::int32_t sequence, 
       mean[c] = moments.mean;
       variance[c] = moments.variance;
     }
-    const int chunk = block / plan.chunk_blocks;
-    const int row = statistics_row(block % plan.chunk_blocks, m, plan.micros);
+    const int log2_chunk_blocks = kLog2Columns - plan.log2_micros, chunk = block >> log2_chunk_blocks;
+    const int row = statistics_row(block - (chunk << log2_chunk_blocks), m, plan.log2_micros);
     std::uint8_t* operand = plan.statistics + (std::int64_t{sequence} * plan.chunks + chunk) * plan.statistics_bytes();
     if (count > 0) *reinterpret_cast<uint4*>(operand + wide_offset(kColumns, row, piece)) = pack<bfloat16>(mean);
     store_groups<true>(plan, variance, count > 0 ? operand + wide_bytes(kColumns, plan.dim) : nullptr, row, piece);
@@ -198,31 +195,35 @@ __device__ void summarise_micro_blocks(const Plan& plan, std::int32_t sequence, 
 template <class Element>
 __device__ void gather_queries(const Plan& plan, std::int32_t sequence, int part) {
   const AttentionParams& p = plan.params;
-  const int pieces = plan.dim / 8, piece = static_cast<int>(threadIdx.x) % pieces;
-  const int rows = rows_per_block(plan), run = kTileQueries / plan.representatives_per_tile();
+  const int pieces = plan.dim / 8, piece = static_cast<int>(threadIdx.x % static_cast<unsigned>(pieces));
+  const int rows = rows_per_block(plan), log2_run = 7 - plan.log2_representatives;
+  const int first_row = part * kQueriesPerThread * rows + static_cast<int>(threadIdx.x / static_cast<unsigned>(pieces));
   const std::int32_t b = sequence / p.heads_kv;
   const SequenceExtent extent = sequence_extent(p, b);
   const auto* q = static_cast<const std::uint16_t*>(p.q) + row_offset(p, p.q_stride, b, 0, extent.begin_q) + piece * 8;
-  uint4 packed[kQueriesPerThread];
-#pragma unroll
+  // Behind what store_groups may write.
+  uint4* mine = staged + (kInFlight - kQueriesPerThread) * kThreads + threadIdx.x;
+#pragma unroll 1
   for (int i = 0; i < kQueriesPerThread; ++i) {
-    const RepresentativePlace place(plan,
-                                    (part * kQueriesPerThread + i) * rows + static_cast<int>(threadIdx.x) / pieces);
+    const RepresentativePlace place(plan, first_row + i * rows);
     const std::int32_t head = sequence % p.heads_kv * plan.group + place.head;
-    const std::int64_t first = std::int64_t{place.tile} * kTileQueries + place.index * run;
-    packed[i] = {0, 0, 0, 0};
-    if (place.tile >= plan.tiles || first >= extent.len_q || piece * 8 >= p.dim) continue;
-    const std::int64_t query = patterns::detail::representative_query(first, run, extent.len_q);
-    packed[i] = __ldg(reinterpret_cast<const uint4*>(q + head * p.q_stride.head + query * p.q_stride.seq));
+    const std::int64_t first = place.tile * kTileQueries + (place.index << log2_run);
+    const bool present = place.tile < plan.tiles && first < extent.len_q && piece * 8 < p.dim;
+    const std::int64_t query =
+        present ? patterns::detail::representative_query(first, 1 << log2_run, extent.len_q) : 0;
+    copy_async(shared_address(mine + i * kThreads), q + (present ? head * p.q_stride.head + query * p.q_stride.seq : 0),
+               present);
   }
-#pragma unroll
+  copy_commit();
+  copy_wait<0>();
+#pragma unroll 1
   for (int i = 0; i < kQueriesPerThread; ++i) {
-    const int row = (part * kQueriesPerThread + i) * rows + static_cast<int>(threadIdx.x) / pieces;
+    const auto row = static_cast<std::uint32_t>(first_row + i * rows);
     std::uint8_t* operand =
         plan.representatives +
         (std::int64_t{sequence} * plan.item_groups * (kItemRows / kRowGroup) + row / kRowGroup) * plan.group_bytes();
     float u[8];
-    unpack<Element>(packed[i], u);
+    unpack<Element>(mine[i * kThreads], u);
     if constexpr (!std::is_same_v<Element, bfloat16>) {
 #pragma unroll
       for (float& x : u) x = patterns::detail::round_statistic(x);
@@ -278,9 +279,10 @@ __device__ void prepare(const Plan& plan) {
 template <class Element>
 __global__ void __launch_bounds__(kThreads, 4) statistics_kernel(const __grid_constant__ Plan plan, Shares shares) {
   launch_dependents();
+  fetch_parameters(plan);
   if (plan.has_budget()) zero_counts(plan);
-  const std::int32_t sequences = plan.params.batch * plan.params.heads_kv;
-  auto index = static_cast<std::int32_t>(blockIdx.x);
+  const auto sequences = static_cast<std::uint32_t>(plan.params.batch * plan.params.heads_kv);
+  std::uint32_t index = blockIdx.x;
   if (index == 0) return prepare(plan);
   index -= 1;
   if (index < sequences * shares.keys)
@@ -296,11 +298,11 @@ __global__ void __launch_bounds__(kThreads, 4) statistics_kernel(const __grid_co
 
 void launch_statistics(const Plan& plan, cudaStream_t stream) {
   const int rows = rows_per_block(plan);
-  const int micro_blocks = (plan.blocks * plan.micros + rows - 1) / rows;
+  const auto micro_blocks = static_cast<std::uint32_t>((plan.blocks * plan.micros + rows - 1) / rows);
   const Shares shares{micro_blocks, plan.options.landmarks ? micro_blocks : 0,
-                      plan.item_groups * kItemRows / (rows * kQueriesPerThread)};
-  const std::int64_t sequences = std::int64_t{plan.params.batch} * plan.params.heads_kv;
-  const auto blocks = static_cast<unsigned>(1 + sequences * (shares.keys + shares.values + shares.queries));
+                      static_cast<std::uint32_t>(plan.item_groups * kItemRows / (rows * kQueriesPerThread))};
+  const auto sequences = static_cast<std::uint32_t>(plan.params.batch * plan.params.heads_kv);
+  const std::uint32_t blocks = 1 + sequences * (shares.keys + shares.values + shares.queries);
   const auto kernel = plan.params.dtype == DType::bfloat16 ? statistics_kernel<bfloat16> : statistics_kernel<float16>;
   HALFTONE_CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes));
   kernel<<<blocks, kThreads, kSharedBytes, stream>>>(plan, shares);

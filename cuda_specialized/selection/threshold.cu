@@ -10,7 +10,7 @@ namespace halftone::cuda::selection {
 namespace {
 
 constexpr int kThreads = 1024, kWarps = kThreads / 32;
-constexpr int kWordsInFlight = 8;
+constexpr int kWords = 8;  // of marks, that a warp makes at a time
 
 /// Priorities above `high` are kept, those from `low` to `high` are open.
 struct Bounds {
@@ -23,24 +23,30 @@ __device__ inline Bounds bounds_after(const SearchState& state) {
   return {__uint_as_float(lowest), __uint_as_float(lowest + (kSecondBins - 1))};
 }
 
-/// The marks of one row, by a warp.
-__device__ inline void mark_row(const Plan& plan, int row, const Bounds& bounds) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int visible = plan.range_of(row).visible, words = (visible + 31) / 32;
-  const float* priorities = plan.priorities + std::int64_t{row} * plan.blocks;
-  Marks* marks = plan.marks + std::int64_t{row} * plan.words();
-#pragma unroll 1
-  for (int first = 0; first < words; first += kWordsInFlight) {
-    float priority[kWordsInFlight];
+/// 32 kWords neighbouring blocks of a row, from word `first` on, by a warp.
+struct Stretch {
+  int row, first;
+  int visible;
+  float priority[kWords];
+
+  __device__ void load(const Plan& plan) {
+    const int lane = static_cast<int>(threadIdx.x % 32);
+    const float* priorities = plan.priorities + std::int64_t{row} * plan.blocks;
+    visible = plan.range_of(row).visible;
 #pragma unroll
-    for (int i = 0; i < kWordsInFlight; ++i) {
+    for (int i = 0; i < kWords; ++i) {
       const int block = (first + i) * 32 + lane;
-      priority[i] = block < visible ? __ldcg(priorities + block) : -INFINITY;
+      priority[i] = block < plan.blocks ? __ldcg(priorities + block) : 0.0f;
     }
+  }
+
+  __device__ void mark(const Plan& plan, const Bounds& bounds) const {
+    const int lane = static_cast<int>(threadIdx.x % 32);
     Marks mine{};  // a lane holds those of one word
 #pragma unroll
-    for (int i = 0; i < kWordsInFlight; ++i) {
-      const bool kept = priority[i] > bounds.high, open = !kept && priority[i] >= bounds.low;
+    for (int i = 0; i < kWords; ++i) {
+      const bool seen = (first + i) * 32 + lane < visible;
+      const bool kept = seen && priority[i] > bounds.high, open = seen && !kept && priority[i] >= bounds.low;
       const Marks word{__ballot_sync(0xffffffffu, kept), __ballot_sync(0xffffffffu, open)};
       if (lane == i) mine = word;
       if (open) {
@@ -49,23 +55,37 @@ __device__ inline void mark_row(const Plan& plan, int row, const Bounds& bounds)
         atomicAdd(plan.group_bins + digit / kGroupBins * kGroupStride, 1u);
       }
     }
-    if (lane < kWordsInFlight && first + lane < words) marks[first + lane] = mine;
+    if (lane < kWords && (first + lane) * 32 < visible)
+      plan.marks[std::int64_t{row} * plan.words() + first + lane] = mine;
   }
-}
+};
 
 __global__ void __launch_bounds__(kThreads) threshold_kernel(const __grid_constant__ Plan plan) {
+  fetch_parameters(plan);
+  // Neighbouring rows to different thread blocks: few rows keep all multiprocessors busy.
+  const int blocks = static_cast<int>(gridDim.x), warp = static_cast<int>(threadIdx.x / 32);
+  const int first_row = warp * blocks + static_cast<int>(blockIdx.x);
   wait_for_previous_kernel();
   launch_dependents();  // not before: the next kernel begins with a counter that the first one zeroes
+  Stretch next{first_row, 0};
+  if (first_row < plan.rows) next.load(plan);  // meanwhile, the search
   Bounds bounds{INFINITY, static_cast<float>(plan.options.tolerance)};
   if (plan.has_budget()) {
     const SearchState state = find_digit<kFirstBins, 1, kThreads>(plan.first_bins, plan.control->search[0]);
     if (blockIdx.x == 0 && threadIdx.x == 0) plan.control->search[1] = state;
     bounds = bounds_after(state);
   }
-  // Neighbouring rows to different thread blocks: few rows keep all multiprocessors busy.
-  const int blocks = static_cast<int>(gridDim.x), warp = static_cast<int>(threadIdx.x) / 32;
-  for (int row = warp * blocks + static_cast<int>(blockIdx.x); row < plan.rows; row += blocks * kWarps)
-    mark_row(plan, row, bounds);
+#pragma unroll 1
+  while (next.row < plan.rows) {
+    const Stretch stretch = next;
+    next.first += kWords;
+    if (next.first * 32 >= stretch.visible) {
+      next.row += blocks * kWarps;
+      next.first = 0;
+    }
+    if (next.row < plan.rows) next.load(plan);
+    stretch.mark(plan, bounds);
+  }
 }
 
 }  // namespace

@@ -606,11 +606,12 @@ TEST(CudaSelectionOperands, LieAsTheTensorCoresReadThem) {
 }
 
 TEST(CudaSelectionOperands, GiveTheMicroBlocksOfABlockToOneThread) {
-  for (const int micros : {1, 2, 4, 8, 16}) {
+  for (const int log2_micros : {0, 1, 2, 3, 4}) {
+    const int micros = 1 << log2_micros;
     std::vector<int> seen(kColumns, 0);
     for (int block = 0; block < kColumns / micros; ++block)
       for (int m = 0; m < micros; ++m) {
-        const int row = statistics_row(block, m, micros);
+        const auto row = static_cast<int>(statistics_row(block, m, log2_micros));
         ++seen.at(row);
         // Accumulators: thread t of four holds columns 8 j + 2 t and 8 j + 2 t + 1.
         EXPECT_EQ(row % 8 / 2, block / (32 / micros)) << micros << " micro-blocks, block " << block << ", " << m;
