@@ -1,5 +1,5 @@
 // Marks and the tolerance become block lists: which open blocks of its rows a thread block keeps, where the rows before
-// them end (a scan with decoupled look-back, Merrill and Garland 2016), and the lists.
+// them end, and the lists.
 #include "halftone/cuda_specialized/common/barrier.cuh"
 #include "halftone/cuda_specialized/selection/launch.cuh"
 #include "halftone/cuda_specialized/selection/search.cuh"
@@ -9,38 +9,19 @@ namespace {
 
 constexpr int kThreads = kListRows * 32;  // a warp per row
 
-/// What a thread block publishes of the scan: the blocks its rows keep, or those of all rows so far.
-constexpr std::uint64_t kOwn = std::uint64_t{1} << 62, kAllSoFar = std::uint64_t{2} << 62;
-constexpr std::uint64_t kCount = kOwn - 1;
+/// A thread block publishes how many blocks its rows keep, and this bit besides.
+constexpr std::uint32_t kPublished = 1u << 31;
 
-__device__ inline void publish(std::uint64_t* to, std::uint64_t value) {
-  asm volatile("st.release.gpu.global.u64 [%0], %1;" ::"l"(__cvta_generic_to_global(to)), "l"(value) : "memory");
+__device__ inline void publish(std::uint32_t* to, std::uint32_t count) {
+  asm volatile("st.relaxed.gpu.global.u32 [%0], %1;" ::"l"(__cvta_generic_to_global(to)), "r"(count | kPublished)
+               : "memory");
 }
-__device__ inline std::uint64_t observe(const std::uint64_t* from) {
-  std::uint64_t value;
-  asm volatile("ld.acquire.gpu.global.u64 %0, [%1];" : "=l"(value) : "l"(__cvta_generic_to_global(from)) : "memory");
-  return value;
-}
-
-/// Blocks kept by the thread blocks before number `list`, by one warp. Every one of them has begun, so none waits for
-/// one that has not.
-__device__ std::uint64_t kept_before(const std::uint64_t* progress, int list) {
-  const int lane = static_cast<int>(threadIdx.x % 32);
-  std::uint64_t sum = 0;
-  for (int end = list; end > 0; end -= 32) {
-    const int other = end - 1 - lane;
-    std::uint64_t value = kAllSoFar;  // before the first: nothing
-    if (other >= 0)
-      while ((value = observe(progress + other)) == 0) {
-      }
-    const unsigned complete = __ballot_sync(0xffffffffu, value >= kAllSoFar);
-    const int nearest = complete ? __ffs(static_cast<int>(complete)) - 1 : 31;
-    std::uint64_t part = lane <= nearest ? value & kCount : 0;
-    for (int step = 16; step > 0; step /= 2) part += __shfl_xor_sync(0xffffffffu, part, step);
-    sum += part;
-    if (complete) break;
-  }
-  return sum;
+__device__ inline std::uint32_t wait_for_count(const std::uint32_t* from) {
+  std::uint32_t value;
+  do {
+    asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];" : "=r"(value) : "l"(__cvta_generic_to_global(from)) : "memory");
+  } while (value == 0);
+  return value - kPublished;
 }
 
 /// One row of the mask, by a warp.
@@ -119,27 +100,27 @@ struct ListShared {
   std::uint32_t number;
 };
 
-/// The rows' places in the lists from their lengths, by one warp.
+/// The rows' places in the lists from their lengths. Every thread block of a smaller number has begun, so none waits for
+/// one that has not; all their counts are read at once.
 __device__ void place_rows(const Plan& plan, ListShared& s, int list, float tolerance) {
-  const int lane = static_cast<int>(threadIdx.x), first_row = list * kListRows, rows = min(kListRows, plan.rows - first_row);
-  const int mine = lane < rows ? s.length[lane] : 0;
-  int sum = mine;
-#pragma unroll
-  for (int step = 1; step < 32; step *= 2) {
-    const int other = __shfl_up_sync(0xffffffffu, sum, step);
-    if (lane >= step) sum += other;
+  const int thread = static_cast<int>(threadIdx.x), first_row = list * kListRows;
+  const int rows = min(kListRows, plan.rows - first_row);
+  std::uint32_t mine = 0, end = 0;
+  if (thread < 32) {
+    mine = thread < rows ? static_cast<std::uint32_t>(s.length[thread]) : 0;
+    end = inclusive_warp_scan(mine);
+    if (thread == 31) publish(plan.progress + list, end);
   }
-  const std::uint64_t own = static_cast<std::uint64_t>(__shfl_sync(0xffffffffu, sum, 31));
-  if (lane == 0) publish(plan.progress + list, (list == 0 ? kAllSoFar : kOwn) | own);
-  const std::uint64_t before = kept_before(plan.progress, list);
-  if (lane == 0 && list > 0) publish(plan.progress + list, kAllSoFar | (before + own));
-  if (lane < rows) {
-    s.entry[lane] = static_cast<std::int64_t>(before) + sum - mine;
-    plan.row_ptr[first_row + lane] = s.entry[lane];
+  std::uint32_t others = 0, before;
+  for (int i = thread; i < list; i += kThreads) others += wait_for_count(plan.progress + i);
+  exclusive_scan<kThreads>(others, before);
+  if (thread < rows) {
+    s.entry[thread] = before + end - mine;
+    plan.row_ptr[first_row + thread] = before + end - mine;
   }
-  if (lane == 0 && first_row + rows == plan.rows) {
-    plan.row_ptr[plan.rows] = static_cast<std::int64_t>(before + own);
-    plan.control->outcome.kept = static_cast<std::int64_t>(before + own);
+  if (thread == rows - 1 && first_row + rows == plan.rows) {
+    plan.row_ptr[plan.rows] = before + end;
+    plan.control->outcome.kept = before + end;
     plan.control->outcome.tolerance = tolerance;
   }
 }
@@ -186,7 +167,7 @@ __global__ void __launch_bounds__(kThreads) lists_kernel(const __grid_constant__
   kept = static_cast<int>(__reduce_add_sync(0xffffffffu, static_cast<unsigned>(kept)));
   if (lane == 0) s.length[warp] = kept;
   __syncthreads();
-  if (warp == 0) place_rows(plan, s, list, tolerance);
+  place_rows(plan, s, list, tolerance);
   __syncthreads();
   if (number >= plan.rows) return;
   write_row(plan, row, own_words, plan.col_idx + s.entry[warp], plan.kind + s.entry[warp]);

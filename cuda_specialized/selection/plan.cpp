@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 namespace halftone::cuda::selection {
 namespace {
@@ -61,6 +62,10 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   plan.item_groups = ceil_div(plan.tiles * plan.group * options.representatives, kItemRows);
   plan.items = params.batch * params.heads_kv * plan.item_groups;
   plan.score_blocks = std::min(plan.items, multiprocessors);
+  const float scale = std::abs(params.scale), log2_size = std::log2(static_cast<float>(options.micro_block));
+  // At a scale of 0 all are equal.
+  const float logit = std::max(patterns::detail::LogMass2(scale).logit, 1e-20f);
+  plan.log_mass = {logit, 0.25f * scale, log2_size / (logit * 0.25f * scale), log2_size};
   plan.list_blocks = ceil_div(plan.rows, kListRows);
 
   const std::int64_t sequences = std::int64_t{params.batch} * params.heads_kv;
@@ -73,7 +78,6 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   pieces.take(plan.second_bins, kSecondBins);
   pieces.take(plan.progress, plan.list_blocks);
   pieces.take(plan.statistics, sequences * plan.chunks * plan.statistics_bytes());
-  pieces.take(plan.representatives, sequences * plan.item_groups * (kItemRows / kRowGroup) * plan.group_bytes());
   if (plan.item_share_bytes() > kItemShareBytes)
     pieces.take(plan.shares, std::int64_t{plan.score_blocks} * kItemRows * plan.share_pitch());
   pieces.take(plan.priorities, entries);

@@ -13,7 +13,7 @@
 
 namespace halftone::cuda::selection {
 
-inline constexpr int kTileQueries = 128;  ///< queries per tile
+inline constexpr int kLog2TileQueries = 7, kTileQueries = 1 << kLog2TileQueries;  ///< queries per tile
 inline constexpr int kRowGroup = 64;      ///< representatives of one product, a warpgroup's
 inline constexpr int kItemRows = 128;     ///< representatives that one thread block scores at a time
 inline constexpr int kLog2Columns = 7, kColumns = 1 << kLog2Columns;  ///< micro-blocks of one copy
@@ -31,7 +31,7 @@ inline constexpr int kGroupStride = 8;
 inline constexpr std::int64_t kMostBlocks = 0xffffffff;
 
 /// Shared memory that a thread block of the scores' kernel has left for the exponentials of an item, 256 blocks wide.
-inline constexpr int kItemShareBytes = kItemRows * 264 * 2;
+inline constexpr int kItemShareBytes = kItemRows * 256 * 2;
 
 /// Rows of the mask that one thread block lists.
 inline constexpr int kListRows = 16;
@@ -80,6 +80,12 @@ HALFTONE_FUNCTION inline std::uint32_t narrow_offset(std::uint32_t row, std::uin
   return row * 32 + (piece ^ (row / 4 % 2)) * 16;
 }
 
+/// A micro-block's log-mass in powers of two, log2_size + logit y with y = mean + spread (v + min(v, cap)), where mean and
+/// v are what the products with its mean and variances give: the smaller of LogMass2's two lines, taken apart.
+struct LogMassTerms {
+  float logit, spread, cap, log2_size;
+};
+
 struct Plan {
   AttentionParams params;
   MaskGeometry geometry;
@@ -97,10 +103,10 @@ struct Plan {
   std::int32_t items;         ///< over all sequences and key-value heads
   std::int32_t score_blocks;  ///< thread blocks of the scores' kernel
   std::int32_t rows;          ///< of the mask
+  LogMassTerms log_mass;      ///< of the scale's absolute value: queries take its sign
   std::int32_t list_blocks;   ///< thread blocks of the lists' kernel
 
   std::uint8_t* statistics;       ///< [batch, heads_kv, chunks] operands of kColumns means, then of grouped variances
-  std::uint8_t* representatives;  ///< [batch, heads_kv, row groups] operands of kRowGroup queries, then grouped squares
   std::uint16_t* shares;          ///< [score_blocks, kItemRows, share_pitch()] bfloat16; null: in shared memory
   float* priorities;              ///< [rows, blocks]; later the landmarks' biases
   Marks* marks;                   ///< [rows, words()]
@@ -108,7 +114,7 @@ struct Plan {
   std::uint32_t* first_bins;      ///< [kFirstBins]
   std::uint32_t* group_bins;      ///< [kGroups, kGroupStride], of which the first counts
   std::uint32_t* second_bins;     ///< [kSecondBins]; the three follow one another
-  std::uint64_t* progress;        ///< [list_blocks] of the scan over row lengths
+  std::uint32_t* progress;        ///< [list_blocks] blocks that their rows keep, once known
   Control* control;
   std::int64_t* row_ptr;
   std::int32_t* col_idx;
@@ -122,12 +128,9 @@ struct Plan {
     return ranges[at / n / static_cast<std::uint32_t>(geometry.heads) * n + at % n];
   }
   HALFTONE_FUNCTION bool has_budget() const { return options.density > 0.0; }
-  /// Blocks from one row's exponentials to the next one's; 16 bytes more than they take, so that a column's lie in
-  /// several banks of shared memory.
-  HALFTONE_FUNCTION std::int32_t share_pitch() const { return chunks * chunk_blocks + 8; }
+  HALFTONE_FUNCTION std::int32_t share_pitch() const { return (chunks * chunk_blocks + 63) / 64 * 64; }
   HALFTONE_FUNCTION std::int32_t item_share_bytes() const { return kItemRows * share_pitch() * 2; }
   HALFTONE_FUNCTION std::int64_t statistics_bytes() const { return operand_bytes(kColumns, dim); }
-  HALFTONE_FUNCTION std::int64_t group_bytes() const { return operand_bytes(kRowGroup, dim); }
 };
 static_assert(std::is_trivially_copyable_v<Plan>);
 
@@ -145,11 +148,12 @@ struct RepresentativePlace {
   }
 };
 
-/// Row of a statistics operand that holds micro-block m of the chunk's block `block`: the products of one block's
-/// micro-blocks fall to one thread (thread t of four holds columns 8 j + 2 t + {0, 1}), its blocks are neighbours.
+/// Row of a statistics operand that holds micro-block m of the chunk's block `block`: in each half of the chunk, a
+/// product of its own, those of one block fall to one thread (thread t of four holds columns 8 j + 2 t + {0, 1}), whose
+/// blocks are neighbours.
 HALFTONE_FUNCTION inline std::uint32_t statistics_row(std::uint32_t block, std::uint32_t m, int log2_micros) {
-  const std::uint32_t micro = (block << log2_micros) + m, at = micro % 32;
-  return at / 2 * 8 + micro / 32 * 2 + at % 2;
+  const std::uint32_t micro = (block << log2_micros) + m, at = micro % 16;
+  return micro / 64 * 64 + at / 2 * 8 + micro % 64 / 16 * 2 + at % 2;
 }
 
 /// Lays the plan out in `workspace`; null: for its size alone.

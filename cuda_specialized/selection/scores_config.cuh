@@ -13,24 +13,39 @@ struct ScoreConfig {
   static constexpr bool kSum = kSum_;       ///< the mass of a block is the sum of theirs, not the largest
   static constexpr int kChunkBlocks = kColumns / kMicros;
   static constexpr int kStages = kDim == 64 ? 5 : 3;
-  static constexpr int kThreads = 384;
-  static constexpr int kProducerRegisters = 40, kConsumerRegisters = 232;
+  /// Four warpgroups, for two times 64 representatives and two halves of the micro-blocks, and one that fetches.
+  static constexpr int kConsumers = 512, kThreads = kConsumers + 128;
+  /// Of the 96 per thread that fit at the launch.
+  static constexpr int kProducerRegisters = 24, kConsumerRegisters = 112;
+  static_assert(kProducerRegisters * 128 + kConsumerRegisters * kConsumers <= 65536 / kThreads / 8 * 8 * kThreads);
   static constexpr int kGroupBytes = operand_bytes(kRowGroup, kDim);
   static constexpr int kStatisticsBytes = operand_bytes(kColumns, kDim);
 };
 
+/// Of a row's exponentials in one half of the columns: first the point that they are relative to and their sum, then
+/// (in `reference`) the factor that makes shares of them, times kShareScale.
+struct RowSum {
+  float reference, sum;
+};
+
 template <class Config>
 struct ScoreShared {
-  alignas(1024) std::uint8_t rows[2][Config::kGroupBytes];  ///< of both warpgroups
+  alignas(1024) std::uint8_t rows[kItemRows / kRowGroup][Config::kGroupBytes];
   alignas(1024) std::uint8_t statistics[Config::kStages][Config::kStatisticsBytes];
-  float factor[kItemRows];  ///< from a row's exponentials to shares, times kShareScale
+  RowSum sums[2][kItemRows];
   alignas(16) std::uint32_t bins[kFirstBins + 1];  ///< by the first digit; the last: of blocks that do not compete
-  Barrier rows_full, rows_empty, full[Config::kStages], empty[Config::kStages];
+  Barrier full[Config::kStages], empty[Config::kStages];
   alignas(16) std::uint16_t shares[];  ///< [kItemRows, share_pitch()] where plan.shares is null
 };
 
+/// Named barrier of all consumers; the next two: of those that share rows.
+inline constexpr int kConsumerBarrier = 1, kRowsBarrier = 2;
+
 /// Keeps squares of small shares above zero.
 inline constexpr float kShareScale = 0x1p60f;
+
+/// Where a row's exponential of a block lies: neighbouring rows' in different banks of shared memory.
+__device__ inline int share_place(int pitch, int row, int block) { return row * pitch + (block ^ row % 8 * 8); }
 
 /// Items of a thread block: the longest rows first, back and forth over the thread blocks, so that each gets its share.
 struct ItemPlace {

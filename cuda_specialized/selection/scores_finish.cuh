@@ -7,23 +7,26 @@
 
 namespace halftone::cuda::selection {
 
-/// Over the shares of a tile's `rows` representatives, `pitch` apart, in eight neighbouring blocks; `runs` of them exist,
-/// the others' shares are 0.
-template <patterns::Aggregation kHow>
-__device__ inline void aggregate(const std::uint16_t* shares, int pitch, const float* factor, int rows, int runs,
-                                 float (&score)[8]) {
-  constexpr int kInFlight = 4;
+/// Over the shares of `runs` representatives, from `row` on, in eight neighbouring blocks.
+template <class Config, patterns::Aggregation kHow>
+__device__ inline void aggregate(const ScoreShared<Config>& s, const std::uint16_t* shares, int pitch, int row, int block,
+                                 int runs, float (&score)[8]) {
+  constexpr int kInFlight = 4, kHalfBlocks = Config::kChunkBlocks / 2;
+  constexpr bool kBothHalves = kHalfBlocks < 8;
+  const RowSum* factors = s.sums[block / kHalfBlocks % 2];
 #pragma unroll
   for (float& total : score) total = 0.0f;
 #pragma unroll 1
-  for (int begin = 0; begin < rows; begin += kInFlight) {
+  for (int begin = 0; begin < runs; begin += kInFlight) {
     uint4 packed[kInFlight];
-    float scale[kInFlight];
+    float scale[kInFlight][2];
 #pragma unroll
     for (int r = 0; r < kInFlight; ++r) {
-      const int row = min(begin + r, rows - 1);
-      packed[r] = *reinterpret_cast<const uint4*>(shares + row * pitch);
-      scale[r] = begin + r < rows ? factor[row] : 0.0f;
+      const int at = row + min(begin + r, runs - 1);
+      const bool there = begin + r < runs;
+      packed[r] = *reinterpret_cast<const uint4*>(shares + share_place(pitch, at, block));
+      scale[r][0] = there ? factors[at].reference : 0.0f;
+      scale[r][1] = !kBothHalves ? scale[r][0] : there ? factors[at + kItemRows].reference : 0.0f;
     }
 #pragma unroll
     for (int r = 0; r < kInFlight; ++r) {
@@ -31,7 +34,7 @@ __device__ inline void aggregate(const std::uint16_t* shares, int pitch, const f
       unpack<bfloat16>(packed[r], e);
 #pragma unroll
       for (int i = 0; i < 8; ++i) {
-        const float share = e[i] * scale[r];
+        const float share = e[i] * scale[r][i / 4];
         if constexpr (kHow == patterns::Aggregation::rms)
           score[i] = fmaf(share, share, score[i]);
         else if constexpr (kHow == patterns::Aggregation::mean)
@@ -83,11 +86,12 @@ __device__ inline void store_priorities(const Plan& plan, std::uint32_t* bins, f
   }
 }
 
-/// Adds a thread block's counts to the call's, by 256 threads.
-__device__ inline void publish_counts(const Plan& plan, const std::uint32_t* bins, int thread) {
+/// Adds a thread block's counts to the call's.
+template <class Config>
+__device__ void publish_counts(const Plan& plan, const ScoreShared<Config>& s) {
 #pragma unroll 1
-  for (int i = thread * 4; i < kFirstBins; i += 4 * 256) {
-    const uint4 four = *reinterpret_cast<const uint4*>(bins + i);
+  for (int i = static_cast<int>(threadIdx.x) * 4; i < kFirstBins; i += 4 * Config::kConsumers) {
+    const uint4 four = *reinterpret_cast<const uint4*>(s.bins + i);
     const std::uint32_t count[4] = {four.x, four.y, four.z, four.w};
 #pragma unroll
     for (int j = 0; j < 4; ++j)
@@ -95,30 +99,34 @@ __device__ inline void publish_counts(const Plan& plan, const std::uint32_t* bin
   }
 }
 
-/// Priorities of a warpgroup's tiles, whose rows see at most `visible` blocks, eight blocks of a tile and head per
-/// thread. `shares`: of the warpgroup's first row.
+/// Priorities of an item's tiles, whose rows see at most `visible` blocks, eight blocks of a tile and head per thread.
 template <class Config>
-__device__ void finish_scores(const Plan& plan, ScoreShared<Config>& s, const ItemPlace& item, int group, int visible,
+__device__ void finish_scores(const Plan& plan, ScoreShared<Config>& s, const ItemPlace& item, int visible,
                               const std::uint16_t* shares) {
-  const int pitch = plan.share_pitch(), per_tile = plan.representatives_per_tile(), log2_run = 7 - plan.log2_representatives;
-  const auto octets = static_cast<std::uint32_t>(visible / 8), tasks = kRowGroup / per_tile * octets;
+  const int pitch = plan.share_pitch(), log2_run = kLog2TileQueries - plan.log2_representatives;
+  const auto octets = static_cast<std::uint32_t>(visible / 8), tasks = octets * kItemRows >> plan.log2_representatives;
   const int b = item.sequence / plan.params.heads_kv;
   const int first_head = item.sequence % plan.params.heads_kv * plan.group;
 #pragma unroll 1
-  for (std::uint32_t i = threadIdx.x % 128; i < tasks; i += 128) {
-    const int row = static_cast<int>(i / octets) * per_tile, block = static_cast<int>(i % octets) * 8;
-    const RepresentativePlace place(plan, item.group * kItemRows + group * kRowGroup + row);
+  for (std::uint32_t i = threadIdx.x; i < tasks; i += Config::kConsumers) {
+    const int row = static_cast<int>(i / octets << plan.log2_representatives);
+    const int block = static_cast<int>(i % octets) * 8;
+    const RepresentativePlace place(plan, item.group * kItemRows + row);
     if (place.tile >= plan.tiles) return;
     const TileRange range = plan.ranges[b * plan.tiles + place.tile];
     if (block >= range.visible) continue;
-    const std::uint16_t* from = shares + row * pitch + block;
-    const float* factor = s.factor + group * kRowGroup + row;
     const int runs = (range.queries + (1 << log2_run) - 1) >> log2_run;
     float score[8];
     switch (plan.options.aggregation) {
-      case patterns::Aggregation::rms: aggregate<patterns::Aggregation::rms>(from, pitch, factor, per_tile, runs, score); break;
-      case patterns::Aggregation::max: aggregate<patterns::Aggregation::max>(from, pitch, factor, per_tile, runs, score); break;
-      case patterns::Aggregation::mean: aggregate<patterns::Aggregation::mean>(from, pitch, factor, per_tile, runs, score); break;
+      case patterns::Aggregation::rms:
+        aggregate<Config, patterns::Aggregation::rms>(s, shares, pitch, row, block, runs, score);
+        break;
+      case patterns::Aggregation::max:
+        aggregate<Config, patterns::Aggregation::max>(s, shares, pitch, row, block, runs, score);
+        break;
+      case patterns::Aggregation::mean:
+        aggregate<Config, patterns::Aggregation::mean>(s, shares, pitch, row, block, runs, score);
+        break;
     }
     const int head = first_head + place.head;
     const float weight = plan.options.head_weight ? __ldg(plan.options.head_weight + head) : 1.0f;

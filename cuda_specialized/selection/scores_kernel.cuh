@@ -1,15 +1,16 @@
 // Block scores: the product of representatives and micro-block statistics on Hopper's tensor cores, shares of the
 // attention mass, and what a tile makes of them.
 //
-// Persistent thread blocks of a producer thread and two consumer warpgroups. A warpgroup holds 64 representatives of
-// one key-value head (u, and u^2 beside it) in registers and meets all of the head's statistics (scores_estimate.cuh).
-// The exponentials of blocks are kept as bfloat16 until their sum is known, in shared memory where an item's fit; then
-// the warpgroup reads them back, tile by tile (scores_finish.cuh).
+// Persistent thread blocks of four consumer warpgroups and a thread that fetches statistics. Consumers hold 128
+// representatives of one key-value head (scores_queries.cuh: u, and u^2 beside it) and meet all of the head's statistics
+// (scores_estimate.cuh). The exponentials of blocks are kept as bfloat16 until their sum is known, in shared memory where
+// an item's fit; then they are read back, tile by tile (scores_finish.cuh).
 #pragma once
 
 #include "halftone/cuda_specialized/selection/launch.cuh"
 #include "halftone/cuda_specialized/selection/scores_estimate.cuh"
 #include "halftone/cuda_specialized/selection/scores_finish.cuh"
+#include "halftone/cuda_specialized/selection/scores_queries.cuh"
 
 namespace halftone::cuda::selection {
 
@@ -22,22 +23,13 @@ __device__ inline void load_bulk(void* shared, const void* global, int bytes, Ba
 }
 
 template <class Config>
-__device__ void produce_scores(const Plan& plan, ScoreShared<Config>& s) {
-  std::uint32_t rows_phase = 1;
+__device__ void fetch_statistics(const Plan& plan, ScoreShared<Config>& s) {
   RingPlace<Config::kStages> ring;
   for (int round = 0;; ++round) {
     const ItemPlace item(plan, round);
     if (!item.exists) return;
     const int chunks = chunks_of(plan, item);
     if (round == 0) wait_for_previous_kernel();
-    if (chunks == 0) continue;
-    s.rows_empty.wait(rows_phase);
-    rows_phase ^= 1u;
-    s.rows_full.arrive_expect(2 * Config::kGroupBytes);
-    load_bulk(
-        s.rows,
-        plan.representatives + (std::int64_t{item.sequence} * plan.item_groups + item.group) * 2 * Config::kGroupBytes,
-        2 * Config::kGroupBytes, &s.rows_full);
     const std::uint8_t* from = plan.statistics + std::int64_t{item.sequence} * plan.chunks * Config::kStatisticsBytes;
 #pragma unroll 1
     for (int chunk = 0; chunk < chunks; ++chunk, from += Config::kStatisticsBytes) {
@@ -50,22 +42,27 @@ __device__ void produce_scores(const Plan& plan, ScoreShared<Config>& s) {
 }
 
 template <class Config>
-__device__ void consume_scores(const Plan& plan, ScoreShared<Config>& s, int group) {
+__device__ void score(const Plan& plan, ScoreShared<Config>& s) {
   std::uint16_t* shares = plan.shares ? plan.shares + std::int64_t{blockIdx.x} * kItemRows * plan.share_pitch() : s.shares;
-  shares += group * kRowGroup * plan.share_pitch();
-  ScoreEstimate<Config> estimate(plan, s, group, shares);
-  for (int round = 0;; ++round) {
-    const ItemPlace item(plan, round);
-    if (!item.exists) return;
+  ScoreQueries<Config> queries(plan, s);
+  ScoreEstimate<Config> estimate(plan, s, shares);
+  ItemPlace item(plan, 0);
+  queries.load(item);
+  for (int round = 0; item.exists;) {
     const int chunks = chunks_of(plan, item);
     estimate.place(item);
+    queries.complete();
+    named_sync(kConsumerBarrier, Config::kConsumers);  // the queries are there, the last item's shares read
     if (round == 0) wait_for_previous_kernel();
-    if (chunks == 0) continue;
-    estimate.run(chunks);
-    named_sync(1 + group, 128);  // factors and exponentials of all of the warpgroup's rows are there
-    finish_scores<Config>(plan, s, item, group, chunks * Config::kChunkBlocks, shares);
-    named_sync(1 + group, 128);  // they may be written again
+    if (chunks > 0) estimate.run(chunks);
+    named_sync(kConsumerBarrier, Config::kConsumers);  // shares and factors are there, the queries read
+    const ItemPlace next(plan, ++round);
+    if (next.exists) queries.load(next);
+    if (chunks > 0) finish_scores<Config>(plan, s, item, chunks * Config::kChunkBlocks, shares);
+    item = next;
   }
+  named_sync(kConsumerBarrier, Config::kConsumers);
+  if (plan.has_budget()) publish_counts(plan, s);
 }
 
 template <class Config>
@@ -75,23 +72,20 @@ __global__ void __launch_bounds__(Config::kThreads, 1) scores_kernel(const __gri
   launch_dependents();
   fetch_parameters(plan);
   if (threadIdx.x == 0) {
-    s.rows_full.init(1);
-    s.rows_empty.init(8);  // consumer warps
     for (Barrier& barrier : s.full) barrier.init(1);
-    for (Barrier& barrier : s.empty) barrier.init(8);
+    for (Barrier& barrier : s.empty) barrier.init(Config::kConsumers / 32);
     fence_barrier_init();
   }
+#pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < kFirstBins / 4; i += Config::kThreads)
     reinterpret_cast<uint4*>(s.bins)[i] = {};
   __syncthreads();
-  if (threadIdx.x < 128) {
-    give_registers<Config::kProducerRegisters>();
-    if (threadIdx.x == 0) produce_scores<Config>(plan, s);
-  } else {
+  if (threadIdx.x < Config::kConsumers) {
     take_registers<Config::kConsumerRegisters>();
-    consume_scores<Config>(plan, s, static_cast<int>(threadIdx.x / 128) - 1);
-    named_sync(3, 256);
-    if (plan.has_budget()) publish_counts(plan, s.bins, static_cast<int>(threadIdx.x) - 128);
+    score<Config>(plan, s);
+  } else {
+    give_registers<Config::kProducerRegisters>();
+    if (threadIdx.x == Config::kConsumers) fetch_statistics<Config>(plan, s);
   }
 }
 

@@ -1,9 +1,9 @@
-// One pass over K, some of Q, and (for landmarks) V: representatives, micro-block moments, block means.
+// One pass over K and (for landmarks) V: micro-block moments, block means; and what later kernels start from.
 #include "halftone/cuda_specialized/common/barrier.cuh"
 #include "halftone/cuda_specialized/common/block_scan.cuh"
 #include "halftone/cuda_specialized/common/check.hpp"
 #include "halftone/cuda_specialized/common/copy_async.cuh"
-#include "halftone/cuda_specialized/selection/elements.cuh"
+#include "halftone/cuda_specialized/selection/groups.cuh"
 #include "halftone/cuda_specialized/selection/launch.cuh"
 
 namespace halftone::cuda::selection {
@@ -11,12 +11,11 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kInFlight = 8;  // 16-byte loads per thread
-constexpr int kQueriesPerThread = 4;
 
 /// Thread blocks of each kind of work per sequence and key-value head, in the order in which they are numbered, after
 /// the first.
 struct Shares {
-  std::uint32_t keys, values, queries;
+  std::uint32_t keys, values;
 };
 
 __host__ __device__ inline int rows_per_block(const Plan& plan) {
@@ -28,7 +27,7 @@ __host__ __device__ inline int rows_per_block(const Plan& plan) {
 extern __shared__ uint4 staged[];
 constexpr int kSharedBytes = kInFlight * kThreads * static_cast<int>(sizeof(uint4));
 using Values = float[kThreads][9];
-static_assert(sizeof(Values) <= kSharedBytes / kInFlight * (kInFlight - kQueriesPerThread));
+static_assert(sizeof(Values) <= kSharedBytes);
 __device__ inline Values& shared_values() { return *reinterpret_cast<Values*>(staged); }
 
 /// Walks `count` rows of 8 columns each, `stride` elements apart, in order, with kInFlight of them on their way through
@@ -78,12 +77,14 @@ __device__ void store_block_mean(const Plan& plan, float (&sum)[8], std::int32_t
   }
 }
 
-/// Sums (or means) of a row's values over the variance groups, from the threads that hold eight dimensions each, to the
-/// narrow part of an operand; null: nowhere. By all threads of the block.
-template <bool kMean>
-__device__ void store_any_groups(const Plan& plan, const float (&x)[8], std::uint8_t* narrow, int row, int piece) {
+/// Means over the variance groups, to the narrow part of an operand; null: nowhere. By all threads of the block.
+__device__ void store_variances(const Plan& plan, const float (&x)[8], std::uint8_t* narrow, std::uint32_t row,
+                                int piece) {
+  switch (plan.params.dim) {
+    case 128: return store_even_groups<true, 4>(x, narrow, row, piece);
+    case 64: return store_even_groups<true, 2>(x, narrow, row, piece);
+  }
   Values& values = shared_values();
-  const patterns::detail::VarianceGroups groups(plan.params.dim);
   const int pieces = plan.dim / 8, first = static_cast<int>(threadIdx.x) - piece;  // thread of the row's first piece
   // What lay there has been read.
   __syncthreads();
@@ -92,50 +93,9 @@ __device__ void store_any_groups(const Plan& plan, const float (&x)[8], std::uin
   __syncthreads();
   if (!narrow) return;
 #pragma unroll 1
-  for (int group = piece; group < patterns::detail::kVarianceGroups; group += pieces) {
-    const int size = groups.size(group);
-    float sum = 0.0f;
-#pragma unroll 1
-    for (int i = 0; i < size; ++i) {
-      const int j = groups.at(group, i);
-      sum += values[first + j / 8][j % 8];
-    }
-    if (kMean && size > 0) sum /= static_cast<float>(size);
-    auto* to = reinterpret_cast<std::uint16_t*>(narrow + narrow_offset(row, group / 8));
-    to[group % 8] = bfloat16(sum).bits;
-  }
-}
-
-/// The same for 32 kWidth dimensions, where a thread's values are halves of whole groups: it adds them to those of the
-/// thread that has the other halves, in the same order.
-template <bool kMean, int kWidth>
-__device__ void store_even_groups(const float (&x)[8], std::uint8_t* narrow, int row, int piece) {
-  constexpr int kHalf = 2 * kWidth, kHeld = 8 / kWidth;  // threads to the other half of a row; groups
-  float sum[kHeld];
-#pragma unroll
-  for (int g = 0; g < kHeld; ++g) {
-    const auto add_own = [&](float total) {
-#pragma unroll
-      for (int i = 0; i < kWidth; ++i) total += x[g * kWidth + i];
-      return total;
-    };
-    sum[g] = add_own(__shfl_xor_sync(0xffffffffu, add_own(0.0f), kHalf));
-    if (kMean) sum[g] *= 1.0f / (2 * kWidth);
-  }
-  if (!narrow || piece < kHalf) return;
-  const int group = (piece - kHalf) * kHeld;
-  auto* to = reinterpret_cast<std::uint32_t*>(narrow + narrow_offset(row, group / 8)) + group % 8 / 2;
-#pragma unroll
-  for (int g = 0; g < kHeld; g += 2) to[g / 2] = pack_pair<bfloat16>(sum[g], sum[g + 1]);
-}
-
-template <bool kMean>
-__device__ void store_groups(const Plan& plan, const float (&x)[8], std::uint8_t* narrow, int row, int piece) {
-  switch (plan.params.dim) {
-    case 128: return store_even_groups<kMean, 4>(x, narrow, row, piece);
-    case 64: return store_even_groups<kMean, 2>(x, narrow, row, piece);
-    default: return store_any_groups<kMean>(plan, x, narrow, row, piece);
-  }
+  for (int group = piece; group < patterns::detail::kVarianceGroups; group += pieces)
+    narrow_element(narrow, row, group) =
+        bfloat16(sum_group<true>(plan.params.dim, group, [&](int j) { return values[first + j / 8][j % 8]; })).bits;
 }
 
 /// A thread takes eight dimensions of a micro-block. `kValues`: of V, only for block means.
@@ -181,57 +141,13 @@ __device__ void summarise_micro_blocks(const Plan& plan, std::int32_t sequence, 
     const int row = statistics_row(block - (chunk << log2_chunk_blocks), m, plan.log2_micros);
     std::uint8_t* operand = plan.statistics + (std::int64_t{sequence} * plan.chunks + chunk) * plan.statistics_bytes();
     if (count > 0) *reinterpret_cast<uint4*>(operand + wide_offset(kColumns, row, piece)) = pack<bfloat16>(mean);
-    store_groups<true>(plan, variance, count > 0 ? operand + wide_bytes(kColumns, plan.dim) : nullptr, row, piece);
+    store_variances(plan, variance, count > 0 ? operand + wide_bytes(kColumns, plan.dim) : nullptr, row, piece);
   }
   if (plan.options.landmarks) {
 #pragma unroll
     for (int c = 0; c < 8; ++c) sum[c] = fmaf(static_cast<float>(count), origin[c], sum[c]);
     store_block_mean<Element>(plan, sum, sequence, block, m, piece, extent.len_k,
                               kValues ? plan.landmark_value : plan.landmark_key);
-  }
-}
-
-/// A thread takes eight dimensions of kQueriesPerThread representatives.
-template <class Element>
-__device__ void gather_queries(const Plan& plan, std::int32_t sequence, int part) {
-  const AttentionParams& p = plan.params;
-  const int pieces = plan.dim / 8, piece = static_cast<int>(threadIdx.x % static_cast<unsigned>(pieces));
-  const int rows = rows_per_block(plan), log2_run = 7 - plan.log2_representatives;
-  const int first_row = part * kQueriesPerThread * rows + static_cast<int>(threadIdx.x / static_cast<unsigned>(pieces));
-  const std::int32_t b = sequence / p.heads_kv;
-  const SequenceExtent extent = sequence_extent(p, b);
-  const auto* q = static_cast<const std::uint16_t*>(p.q) + row_offset(p, p.q_stride, b, 0, extent.begin_q) + piece * 8;
-  // Behind what store_groups may write.
-  uint4* mine = staged + (kInFlight - kQueriesPerThread) * kThreads + threadIdx.x;
-#pragma unroll 1
-  for (int i = 0; i < kQueriesPerThread; ++i) {
-    const RepresentativePlace place(plan, first_row + i * rows);
-    const std::int32_t head = sequence % p.heads_kv * plan.group + place.head;
-    const std::int64_t first = place.tile * kTileQueries + (place.index << log2_run);
-    const bool present = place.tile < plan.tiles && first < extent.len_q && piece * 8 < p.dim;
-    const std::int64_t query =
-        present ? patterns::detail::representative_query(first, 1 << log2_run, extent.len_q) : 0;
-    copy_async(shared_address(mine + i * kThreads), q + (present ? head * p.q_stride.head + query * p.q_stride.seq : 0),
-               present);
-  }
-  copy_commit();
-  copy_wait<0>();
-#pragma unroll 1
-  for (int i = 0; i < kQueriesPerThread; ++i) {
-    const auto row = static_cast<std::uint32_t>(first_row + i * rows);
-    std::uint8_t* operand =
-        plan.representatives +
-        (std::int64_t{sequence} * plan.item_groups * (kItemRows / kRowGroup) + row / kRowGroup) * plan.group_bytes();
-    float u[8];
-    unpack<Element>(mine[i * kThreads], u);
-    if constexpr (!std::is_same_v<Element, bfloat16>) {
-#pragma unroll
-      for (float& x : u) x = patterns::detail::round_statistic(x);
-    }
-    *reinterpret_cast<uint4*>(operand + wide_offset(kRowGroup, row % kRowGroup, piece)) = pack<bfloat16>(u);
-#pragma unroll
-    for (float& x : u) x *= x;
-    store_groups<false>(plan, u, operand + wide_bytes(kRowGroup, plan.dim), row % kRowGroup, piece);
   }
 }
 
@@ -279,7 +195,6 @@ __device__ void prepare(const Plan& plan) {
 template <class Element>
 __global__ void __launch_bounds__(kThreads, 4) statistics_kernel(const __grid_constant__ Plan plan, Shares shares) {
   launch_dependents();
-  fetch_parameters(plan);
   if (plan.has_budget()) zero_counts(plan);
   const auto sequences = static_cast<std::uint32_t>(plan.params.batch * plan.params.heads_kv);
   std::uint32_t index = blockIdx.x;
@@ -288,10 +203,7 @@ __global__ void __launch_bounds__(kThreads, 4) statistics_kernel(const __grid_co
   if (index < sequences * shares.keys)
     return summarise_micro_blocks<Element, false>(plan, index / shares.keys, index % shares.keys);
   index -= sequences * shares.keys;
-  if (index < sequences * shares.values)
-    return summarise_micro_blocks<Element, true>(plan, index / shares.values, index % shares.values);
-  index -= sequences * shares.values;
-  gather_queries<Element>(plan, index / shares.queries, index % shares.queries);
+  summarise_micro_blocks<Element, true>(plan, index / shares.values, index % shares.values);
 }
 
 }  // namespace
@@ -299,10 +211,9 @@ __global__ void __launch_bounds__(kThreads, 4) statistics_kernel(const __grid_co
 void launch_statistics(const Plan& plan, cudaStream_t stream) {
   const int rows = rows_per_block(plan);
   const auto micro_blocks = static_cast<std::uint32_t>((plan.blocks * plan.micros + rows - 1) / rows);
-  const Shares shares{micro_blocks, plan.options.landmarks ? micro_blocks : 0,
-                      static_cast<std::uint32_t>(plan.item_groups * kItemRows / (rows * kQueriesPerThread))};
+  const Shares shares{micro_blocks, plan.options.landmarks ? micro_blocks : 0};
   const auto sequences = static_cast<std::uint32_t>(plan.params.batch * plan.params.heads_kv);
-  const std::uint32_t blocks = 1 + sequences * (shares.keys + shares.values + shares.queries);
+  const std::uint32_t blocks = 1 + sequences * (shares.keys + shares.values);
   const auto kernel = plan.params.dtype == DType::bfloat16 ? statistics_kernel<bfloat16> : statistics_kernel<float16>;
   HALFTONE_CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes));
   kernel<<<blocks, kThreads, kSharedBytes, stream>>>(plan, shares);

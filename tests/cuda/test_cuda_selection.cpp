@@ -614,7 +614,8 @@ TEST(CudaSelectionOperands, GiveTheMicroBlocksOfABlockToOneThread) {
         const auto row = static_cast<int>(statistics_row(block, m, log2_micros));
         ++seen.at(row);
         // Accumulators: thread t of four holds columns 8 j + 2 t and 8 j + 2 t + 1.
-        EXPECT_EQ(row % 8 / 2, block / (32 / micros)) << micros << " micro-blocks, block " << block << ", " << m;
+        EXPECT_EQ(row % 8 / 2, (block * micros + m) % 64 / 16) << micros << " micro-blocks, block " << block << ", " << m;
+        EXPECT_EQ(row / 64, (block * micros + m) / 64);
       }
     EXPECT_EQ(seen, std::vector<int>(kColumns, 1));
   }
