@@ -29,11 +29,7 @@ struct Row {
   int row;
   int visible, past;
 
-  __device__ Row(const Plan& plan, int number) : row(number) {
-    const TileRange& range = plan.range_of(row);
-    visible = range.visible;
-    past = range.past;
-  }
+  __device__ Row(int number, const TileRange& range) : row(number), visible(range.visible), past(range.past) {}
 
   /// Marks of a lane's word `at`.
   __device__ Marks marks(const Plan& plan, int at) const {
@@ -125,7 +121,7 @@ __device__ void place_rows(const Plan& plan, ListShared& s, int list, float tole
   }
 }
 
-__global__ void __launch_bounds__(kThreads) lists_kernel(const __grid_constant__ Plan plan) {
+__global__ void __launch_bounds__(kThreads, 3) lists_kernel(const __grid_constant__ Plan plan) {
   extern __shared__ std::uint32_t words[];  // [kListRows, words per row]
   __shared__ ListShared s;
   fetch_parameters(plan);
@@ -135,19 +131,23 @@ __global__ void __launch_bounds__(kThreads) lists_kernel(const __grid_constant__
   const int list = static_cast<int>(s.number), warp = static_cast<int>(threadIdx.x / 32);
   const int lane = static_cast<int>(threadIdx.x % 32), number = list * kListRows + warp;
   std::uint32_t* own_words = words + warp * plan.words();
+  const int mask_row = min(number, plan.rows - 1);
+  const TileRange& range = plan.range_of(mask_row);
   wait_for_previous_kernel();
   // The search for the tolerance is the longest chain; the marks of a row's first words, and priorities of blocks that
   // these leave open, come meanwhile.
-  const Row row(plan, min(number, plan.rows - 1));
+  const DigitCounts<kGroups, kGroupStride, kThreads> groups(plan.group_bins);
+  const SearchState before = plan.control->search[1];
+  const Row row(mask_row, range);
   const float* priorities = plan.priorities + std::int64_t{row.row} * plan.blocks;
   Marks marks = row.marks(plan, lane);
   float tolerance = static_cast<float>(plan.options.tolerance);
   if (plan.has_budget()) {
-    SearchState state = find_digit<kGroups, kGroupStride, kThreads>(plan.group_bins, plan.control->search[1]);
+    SearchState state = groups.find(before);
+    const DigitCounts<kGroupBins, 1, kThreads> counts(plan.second_bins + state.prefix % kGroups * kGroupBins);
     Open first;
     first.fetch(priorities + lane * 32, marks.open);
-    if (!state.all)
-      state = find_digit<kGroupBins, 1, kThreads>(plan.second_bins + state.prefix % kGroups * kGroupBins, state);
+    if (!state.all) state = counts.find(state);
     tolerance = state.all ? -1.0f : __uint_as_float(state.prefix);
     marks.kept |= first.kept(tolerance);
   }

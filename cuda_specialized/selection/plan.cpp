@@ -58,6 +58,7 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   plan.chunk_blocks = kColumns / plan.micros;
   plan.chunks = ceil_div(plan.blocks, plan.chunk_blocks);
   plan.group = params.heads_q / params.heads_kv;
+  plan.log2_micro_block = std::countr_zero(static_cast<std::uint32_t>(options.micro_block));
   plan.log2_representatives = std::countr_zero(static_cast<std::uint32_t>(options.representatives));
   plan.item_groups = ceil_div(plan.tiles * plan.group * options.representatives, kItemRows);
   plan.items = params.batch * params.heads_kv * plan.item_groups;
@@ -66,6 +67,9 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   // At a scale of 0 all are equal.
   const float logit = std::max(patterns::detail::LogMass2(scale).logit, 1e-20f);
   plan.log_mass = {logit, 0.25f * scale, log2_size / (logit * 0.25f * scale), log2_size};
+  plan.by_group = Divider(static_cast<std::uint32_t>(plan.group));
+  plan.by_tiles = Divider(static_cast<std::uint32_t>(plan.tiles));
+  plan.by_head_tiles = Divider(static_cast<std::uint32_t>(plan.tiles * params.heads_q));
   plan.list_blocks = ceil_div(plan.rows, kListRows);
 
   const std::int64_t sequences = std::int64_t{params.batch} * params.heads_kv;

@@ -36,6 +36,23 @@ inline constexpr int kItemShareBytes = kItemRows * 256 * 2;
 /// Rows of the mask that one thread block lists.
 inline constexpr int kListRows = 16;
 
+/// Quotients of a number of 32 bits by a divisor that is known on the host (Lemire, Kaser and Kurz 2019).
+struct Divider {
+  std::uint32_t divisor = 1;
+  std::uint64_t reciprocal = 0;  ///< 2^64 / divisor, rounded up; of 1: unused
+
+  Divider() = default;
+  explicit Divider(std::uint32_t d) : divisor(d), reciprocal(~std::uint64_t{0} / d + 1) {}
+  HALFTONE_FUNCTION std::uint32_t quotient(std::uint32_t n) const {
+#ifdef __CUDA_ARCH__
+    const auto high = static_cast<std::uint32_t>(__umul64hi(reciprocal, n));
+#else
+    const auto high = static_cast<std::uint32_t>(static_cast<unsigned __int128>(reciprocal) * n >> 64);
+#endif
+    return divisor == 1 ? n : high;
+  }
+};
+
 /// The search for the tolerance between two digits.
 struct SearchState {
   std::uint64_t rank;    ///< priorities that may exceed it, of those that share the prefix
@@ -95,6 +112,7 @@ struct Plan {
   std::int32_t tiles, blocks;
   std::int32_t dim;           ///< padded to 64 or 128
   std::int32_t micros, log2_micros;   ///< micro-blocks per block
+  std::int32_t log2_micro_block;      ///< keys per micro-block
   std::int32_t chunks;        ///< products along the keys: ceil(blocks * micros / kColumns)
   std::int32_t chunk_blocks;  ///< blocks of a product
   std::int32_t group;         ///< query heads per key-value head
@@ -105,6 +123,7 @@ struct Plan {
   std::int32_t rows;          ///< of the mask
   LogMassTerms log_mass;      ///< of the scale's absolute value: queries take its sign
   std::int32_t list_blocks;   ///< thread blocks of the lists' kernel
+  Divider by_group, by_tiles, by_head_tiles;  ///< of the group; tiles; tiles of a sequence's heads
 
   std::uint8_t* statistics;       ///< [batch, heads_kv, chunks] operands of kColumns means, then of grouped variances
   std::uint16_t* shares;          ///< [score_blocks, kItemRows, share_pitch()] bfloat16; null: in shared memory
@@ -125,7 +144,7 @@ struct Plan {
   HALFTONE_FUNCTION std::int32_t words() const { return (blocks + 31) / 32; }
   HALFTONE_FUNCTION const TileRange& range_of(std::int32_t row) const {
     const auto at = static_cast<std::uint32_t>(row), n = static_cast<std::uint32_t>(tiles);
-    return ranges[at / n / static_cast<std::uint32_t>(geometry.heads) * n + at % n];
+    return ranges[by_head_tiles.quotient(at) * n + at - by_tiles.quotient(at) * n];
   }
   HALFTONE_FUNCTION bool has_budget() const { return options.density > 0.0; }
   HALFTONE_FUNCTION std::int32_t share_pitch() const { return (chunks * chunk_blocks + 63) / 64 * 64; }
@@ -139,12 +158,11 @@ struct RepresentativePlace {
   std::int32_t tile, head, index;  ///< head: within the group
 
   HALFTONE_FUNCTION RepresentativePlace(const Plan& plan, std::int32_t row) {
-    // Without signs divisions are shorter.
-    const auto at = static_cast<std::uint32_t>(row), group = static_cast<std::uint32_t>(plan.group);
+    const auto at = static_cast<std::uint32_t>(row);
     const std::uint32_t unit = at >> plan.log2_representatives;
     index = static_cast<std::int32_t>(at - (unit << plan.log2_representatives));
-    tile = static_cast<std::int32_t>(unit / group);
-    head = static_cast<std::int32_t>(unit % group);
+    tile = static_cast<std::int32_t>(plan.by_group.quotient(unit));
+    head = static_cast<std::int32_t>(unit) - tile * plan.group;
   }
 };
 

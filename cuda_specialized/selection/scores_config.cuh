@@ -62,16 +62,23 @@ struct ItemPlace {
   }
 };
 
-/// Products that an item needs: up to the last block that any of its representatives sees. A later tile of a sequence
-/// sees no fewer blocks.
+/// Micro-blocks in the blocks that a tile sees; some of the last may lie past the sequence's end.
+__device__ inline int visible_micros(const Plan& plan, int b, int tile) {
+  const int len_q = static_cast<int>(plan.geometry.len_q(b));
+  if (tile * kTileQueries >= len_q) return 0;
+  const auto keys = static_cast<int>(plan.geometry.visible_keys(b, min((tile + 1) * kTileQueries, len_q) - 1));
+  const int log2_block = plan.log2_micro_block + plan.log2_micros;
+  return (keys + (1 << log2_block) - 1) >> log2_block << plan.log2_micros;
+}
+
+/// Copies of kColumns statistics that an item needs: up to the last block that any of its representatives sees. A later
+/// tile of a sequence sees no fewer blocks.
 __device__ inline int chunks_of(const Plan& plan, const ItemPlace& item) {
-  const int b = item.sequence / plan.params.heads_kv, len_q = static_cast<int>(plan.geometry.len_q(b));
-  if (RepresentativePlace(plan, item.group * kItemRows).tile * kTileQueries >= len_q) return 0;
-  const int last_tile = RepresentativePlace(plan, item.group * kItemRows + kItemRows - 1).tile;
-  const int last_query = min((last_tile + 1) * kTileQueries, len_q) - 1;
-  const auto keys = static_cast<std::uint32_t>(plan.geometry.visible_keys(b, last_query));
-  const auto chunk_keys = static_cast<std::uint32_t>(kColumns * plan.options.micro_block);
-  return static_cast<int>((keys + chunk_keys - 1) / chunk_keys);
+  const int b = item.sequence / plan.params.heads_kv;
+  const int tiles = static_cast<int>((plan.geometry.len_q(b) + kTileQueries - 1) >> kLog2TileQueries);
+  const int first = RepresentativePlace(plan, item.group * kItemRows).tile;
+  const int last = RepresentativePlace(plan, item.group * kItemRows + kItemRows - 1).tile;
+  return first < tiles ? (visible_micros(plan, b, min(last, tiles - 1)) + kColumns - 1) >> kLog2Columns : 0;
 }
 
 }  // namespace halftone::cuda::selection

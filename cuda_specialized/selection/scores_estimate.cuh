@@ -34,29 +34,20 @@ class ScoreEstimate {
         s_(shared),
         shares_(shares) {}
 
-  /// What does not depend on the kernel before: where the item's sequence ends, and its rows' tiles.
+  /// What its rows see, which does not depend on the kernel before.
   __device__ void place(const ItemPlace& item) {
     const int b = item.sequence / plan_.params.heads_kv;
-    len_k_ = static_cast<std::uint32_t>(plan_.geometry.len_k(b));
+    len_k_ = static_cast<int>(plan_.geometry.len_k(b));
+    const int micros = (len_k_ + (1 << plan_.log2_micro_block) - 1) >> plan_.log2_micro_block;
 #pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      const int tile = RepresentativePlace(plan_, item.group * kItemRows + row() + 8 * r).tile;
-      range_[r] = tile < plan_.tiles ? b * plan_.tiles + tile : -1;
-    }
+    for (int r = 0; r < 2; ++r)
+      limit_[r] = min(micros, visible_micros(plan_, b, RepresentativePlace(plan_, item.group * kItemRows + row() + 8 * r).tile));
+    plain_ = __reduce_min_sync(0xffffffffu, min(len_k_ >> plan_.log2_micro_block, min(limit_[0], limit_[1])));
   }
 
   /// The exponentials of the blocks of `chunks` copies, to the shares; from them to shares, to the sums.
   __device__ void run(int chunks) {
-    const int whole = static_cast<int>(len_k_ / size()), micros = static_cast<int>((len_k_ + size() - 1) / size());
-    int least = whole;
-#pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      const int visible = range_[r] >= 0 ? plan_.ranges[range_[r]].visible * Config::kMicros : 0;
-      limit_[r] = min(visible, micros);
-      least = min(least, visible);
-      reference_[r] = sum_[r] = 0.0f;
-    }
-    plain_ = __reduce_min_sync(0xffffffffu, least);
+    reference_[0] = reference_[1] = sum_[0] = sum_[1] = 0.0f;
     const std::uint8_t* rows = s_.rows[row_group()];
     const Operand<1024, 16> queries(rows);
     const std::uint64_t squares = narrow_operand(rows + wide_bytes(kRowGroup, Config::kDim));
@@ -90,7 +81,6 @@ class ScoreEstimate {
   __device__ static int row() {
     return row_group() * kRowGroup + static_cast<int>(threadIdx.x % 128 / 32) * 16 + lane() / 4;
   }
-  __device__ std::uint32_t size() const { return static_cast<std::uint32_t>(plan_.options.micro_block); }
 
   __device__ void issue(float (&mean)[kTile], float (&variance)[kTile], const Operand<1024, 16>& queries,
                         std::uint64_t squares) {
@@ -165,8 +155,8 @@ class ScoreEstimate {
   /// -inf for micro-blocks that do not count for a row, and a shorter one's true log-mass. `first`: this thread's first.
   __device__ void mask(float (&y)[kTile], const float (&variance)[kTile], int first) const {
     const LogMassTerms& terms = plan_.log_mass;
-    if (const std::uint32_t rest = len_k_ % size(); rest > 0) {
-      const int short_micro = static_cast<int>(len_k_ / size()) - first;
+    if (const int rest = len_k_ % (1 << plan_.log2_micro_block); rest > 0) {
+      const int short_micro = (len_k_ >> plan_.log2_micro_block) - first;
       const float log2_rest = log2f(static_cast<float>(rest)), cap = log2_rest / (terms.logit * terms.spread);
       const float fewer = (log2_rest - terms.log2_size) / terms.logit;
 #pragma unroll
@@ -244,8 +234,7 @@ class ScoreEstimate {
   const Plan& plan_;
   ScoreShared<Config>& s_;
   std::uint16_t* shares_;
-  std::uint32_t len_k_ = 0;
-  std::int32_t range_[2] = {};  ///< of a row's tile, in plan.ranges; -1: none
+  std::int32_t len_k_ = 0;
   std::int32_t limit_[2] = {}, plain_ = 0;  ///< micro-blocks that count for a row; that need no mask
   float reference_[2] = {}, sum_[2] = {};
   RingPlace<Config::kStages> ring_;

@@ -41,13 +41,13 @@ __device__ void fetch_statistics(const Plan& plan, ScoreShared<Config>& s) {
   }
 }
 
+/// By the consumers; the first item's queries are on their way.
 template <class Config>
 __device__ void score(const Plan& plan, ScoreShared<Config>& s) {
   std::uint16_t* shares = plan.shares ? plan.shares + std::int64_t{blockIdx.x} * kItemRows * plan.share_pitch() : s.shares;
-  ScoreQueries<Config> queries(plan, s);
+  const ScoreQueries<Config> queries(plan, s);
   ScoreEstimate<Config> estimate(plan, s, shares);
   ItemPlace item(plan, 0);
-  queries.load(item);
   for (int round = 0; item.exists;) {
     const int chunks = chunks_of(plan, item);
     estimate.place(item);
@@ -71,7 +71,8 @@ __global__ void __launch_bounds__(Config::kThreads, 1) scores_kernel(const __gri
   auto& s = *reinterpret_cast<ScoreShared<Config>*>(raw);
   launch_dependents();
   fetch_parameters(plan);
-  if (threadIdx.x == 0) {
+  if (threadIdx.x < Config::kConsumers) ScoreQueries<Config>(plan, s).load(ItemPlace(plan, 0));
+  if (threadIdx.x == Config::kConsumers) {
     for (Barrier& barrier : s.full) barrier.init(1);
     for (Barrier& barrier : s.empty) barrier.init(Config::kConsumers / 32);
     fence_barrier_init();

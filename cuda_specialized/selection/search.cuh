@@ -6,40 +6,51 @@
 
 namespace halftone::cuda::selection {
 
-/// The state after a digit of kBins values, from its histogram (counts kStride apart) and the state before: the bin
-/// into which the state's rank falls, counted from the largest digit, and the rank inside it. By a thread block of
-/// kThreads; all threads get the result.
+/// A histogram of a digit of kBins values (counts kStride apart), on its way to a thread block of kThreads.
 template <int kBins, int kStride, int kThreads>
-__device__ inline SearchState find_digit(const std::uint32_t* bins, const SearchState& before) {
-  constexpr int kEach = kBins / kThreads;
+class DigitCounts {
+  static constexpr int kEach = kBins / kThreads;
   static_assert(kEach * kThreads == kBins);
-  __shared__ SearchState found;
-  const int highest = kBins - 1 - static_cast<int>(threadIdx.x) * kEach;  // of this thread, from the largest down
-  std::uint32_t count[kEach];
-  if constexpr (kEach == 4 && kStride == 1) {
-    const uint4 four = __ldcg(reinterpret_cast<const uint4*>(bins + highest - 3));
-    count[0] = four.w, count[1] = four.z, count[2] = four.y, count[3] = four.x;
-  } else {
+
+ public:
+  __device__ explicit DigitCounts(const std::uint32_t* bins) {
+    if constexpr (kEach == 4 && kStride == 1) {
+      const uint4 four = __ldcg(reinterpret_cast<const uint4*>(bins + highest() - 3));
+      count_[0] = four.w, count_[1] = four.z, count_[2] = four.y, count_[3] = four.x;
+    } else {
 #pragma unroll
-    for (int i = 0; i < kEach; ++i) count[i] = __ldcg(bins + (highest - i) * kStride);
-  }
-  std::uint32_t mine = 0;
-#pragma unroll
-  for (int i = 0; i < kEach; ++i) mine += count[i];
-  std::uint32_t total, above = exclusive_scan<kThreads>(mine, total);
-  if (threadIdx.x == 0 && (before.all || before.rank >= total)) found = {0, 0, 1};
-  if (!before.all && before.rank < total && before.rank >= above && before.rank < above + mine) {
-#pragma unroll
-    for (int i = 0; i < kEach; ++i) {
-      if (before.rank >= above && before.rank < above + count[i])
-        found = {before.rank - above, before.prefix * kBins + static_cast<std::uint32_t>(highest - i), 0};
-      above += count[i];
+      for (int i = 0; i < kEach; ++i) count_[i] = __ldcg(bins + (highest() - i) * kStride);
     }
   }
-  __syncthreads();
-  const SearchState result = found;
-  __syncthreads();  // before the next search writes it
-  return result;
-}
+
+  /// The state after the digit, from the one before: the bin into which the state's rank falls, counted from the largest
+  /// digit, and the rank inside it. All threads get it.
+  __device__ SearchState find(const SearchState& before) const {
+    __shared__ SearchState found;
+    std::uint32_t mine = 0;
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) mine += count_[i];
+    std::uint32_t total, above = exclusive_scan<kThreads>(mine, total);
+    if (threadIdx.x == 0 && (before.all || before.rank >= total)) found = {0, 0, 1};
+    if (!before.all && before.rank < total && before.rank >= above && before.rank < above + mine) {
+#pragma unroll
+      for (int i = 0; i < kEach; ++i) {
+        if (before.rank >= above && before.rank < above + count_[i])
+          found = {before.rank - above, before.prefix * kBins + static_cast<std::uint32_t>(highest() - i), 0};
+        above += count_[i];
+      }
+    }
+    __syncthreads();
+    const SearchState result = found;
+    __syncthreads();  // before the next search writes it
+    return result;
+  }
+
+ private:
+  /// Of this thread's digits, from the largest down.
+  __device__ static int highest() { return kBins - 1 - static_cast<int>(threadIdx.x) * kEach; }
+
+  std::uint32_t count_[kEach];
+};
 
 }  // namespace halftone::cuda::selection

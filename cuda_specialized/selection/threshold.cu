@@ -25,19 +25,31 @@ __device__ inline Bounds bounds_after(const SearchState& state) {
 
 /// 32 kWords neighbouring blocks of a row, from word `first` on, by a warp.
 struct Stretch {
-  int row, first;
-  int visible;
-  float priority[kWords];
+  int row, first = 0;
+  const TileRange* range = nullptr;
+  const float* from = nullptr;  ///< this lane's first priority
 
+  int visible = 0;
+  float priority[kWords] = {};
+
+  __device__ Stretch(const Plan& plan, int row_) : row(row_) {
+    if (row >= plan.rows) return;
+    range = &plan.range_of(row);
+    from = plan.priorities + std::int64_t{row} * plan.blocks + threadIdx.x % 32;
+  }
+  /// Starts reading; past the row's end the next one's, which are not looked at.
   __device__ void load(const Plan& plan) {
-    const int lane = static_cast<int>(threadIdx.x % 32);
-    const float* priorities = plan.priorities + std::int64_t{row} * plan.blocks;
-    visible = plan.range_of(row).visible;
+    visible = range->visible;
+    const int left = plan.blocks - first * 32;
 #pragma unroll
-    for (int i = 0; i < kWords; ++i) {
-      const int block = (first + i) * 32 + lane;
-      priority[i] = block < plan.blocks ? __ldcg(priorities + block) : 0.0f;
-    }
+    for (int i = 0; i < kWords; ++i)
+      if (i * 32 < left) priority[i] = __ldcg(from + i * 32);
+  }
+  __device__ void advance(const Plan& plan, int stride) {
+    first += kWords;
+    from += kWords * 32;
+    if (first * 32 >= visible) *this = Stretch(plan, row + stride);
+    if (row < plan.rows) load(plan);
   }
 
   __device__ void mark(const Plan& plan, const Bounds& bounds) const {
@@ -60,30 +72,27 @@ struct Stretch {
   }
 };
 
-__global__ void __launch_bounds__(kThreads) threshold_kernel(const __grid_constant__ Plan plan) {
+/// In few registers, so that thread blocks of the next kernel fit beside it.
+__global__ void __maxnreg__(40) threshold_kernel(const __grid_constant__ Plan plan) {
   fetch_parameters(plan);
   // Neighbouring rows to different thread blocks: few rows keep all multiprocessors busy.
   const int blocks = static_cast<int>(gridDim.x), warp = static_cast<int>(threadIdx.x / 32);
-  const int first_row = warp * blocks + static_cast<int>(blockIdx.x);
+  Stretch next(plan, warp * blocks + static_cast<int>(blockIdx.x));
   wait_for_previous_kernel();
   launch_dependents();  // not before: the next kernel begins with a counter that the first one zeroes
-  Stretch next{first_row, 0};
-  if (first_row < plan.rows) next.load(plan);  // meanwhile, the search
+  const DigitCounts<kFirstBins, 1, kThreads> counts(plan.first_bins);
+  const SearchState before = plan.control->search[0];
+  if (next.row < plan.rows) next.load(plan);
   Bounds bounds{INFINITY, static_cast<float>(plan.options.tolerance)};
   if (plan.has_budget()) {
-    const SearchState state = find_digit<kFirstBins, 1, kThreads>(plan.first_bins, plan.control->search[0]);
+    const SearchState state = counts.find(before);
     if (blockIdx.x == 0 && threadIdx.x == 0) plan.control->search[1] = state;
     bounds = bounds_after(state);
   }
 #pragma unroll 1
   while (next.row < plan.rows) {
     const Stretch stretch = next;
-    next.first += kWords;
-    if (next.first * 32 >= stretch.visible) {
-      next.row += blocks * kWarps;
-      next.first = 0;
-    }
-    if (next.row < plan.rows) next.load(plan);
+    next.advance(plan, blocks * kWarps);
     stretch.mark(plan, bounds);
   }
 }
