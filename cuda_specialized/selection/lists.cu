@@ -29,8 +29,6 @@ struct Row {
   int row;
   int visible, past;
 
-  __device__ Row(int number, const TileRange& range) : row(number), visible(range.visible), past(range.past) {}
-
   /// Marks of a lane's word `at`.
   __device__ Marks marks(const Plan& plan, int at) const {
     if (at * 32 >= visible) return {};
@@ -133,13 +131,13 @@ __global__ void __launch_bounds__(kThreads, 3) lists_kernel(const __grid_constan
   std::uint32_t* own_words = words + warp * plan.words();
   const int mask_row = min(number, plan.rows - 1);
   const TileRange& range = plan.range_of(mask_row);
+  const float* priorities = plan.priorities + std::int64_t{mask_row} * plan.blocks;
   wait_for_previous_kernel();
   // The search for the tolerance is the longest chain; the marks of a row's first words, and priorities of blocks that
   // these leave open, come meanwhile.
   const DigitCounts<kGroups, kGroupStride, kThreads> groups(plan.group_bins);
   const SearchState before = plan.control->search[1];
-  const Row row(mask_row, range);
-  const float* priorities = plan.priorities + std::int64_t{row.row} * plan.blocks;
+  const Row row{mask_row, range.visible, range.past};
   Marks marks = row.marks(plan, lane);
   float tolerance = static_cast<float>(plan.options.tolerance);
   if (plan.has_budget()) {

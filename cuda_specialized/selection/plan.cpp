@@ -57,6 +57,7 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   plan.log2_micros = std::countr_zero(static_cast<std::uint32_t>(plan.micros));
   plan.chunk_blocks = kColumns / plan.micros;
   plan.chunks = ceil_div(plan.blocks, plan.chunk_blocks);
+  plan.share_pitch = ceil_div(plan.chunks * plan.chunk_blocks, 64) * 64;
   plan.group = params.heads_q / params.heads_kv;
   plan.log2_micro_block = std::countr_zero(static_cast<std::uint32_t>(options.micro_block));
   plan.log2_representatives = std::countr_zero(static_cast<std::uint32_t>(options.representatives));
@@ -68,6 +69,8 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   const float logit = std::max(patterns::detail::LogMass2(scale).logit, 1e-20f);
   plan.log_mass = {logit, 0.25f * scale, log2_size / (logit * 0.25f * scale), log2_size};
   plan.by_group = Divider(static_cast<std::uint32_t>(plan.group));
+  plan.by_heads_kv = Divider(static_cast<std::uint32_t>(params.heads_kv));
+  plan.by_sequences = Divider(static_cast<std::uint32_t>(params.batch * params.heads_kv));
   plan.by_tiles = Divider(static_cast<std::uint32_t>(plan.tiles));
   plan.by_head_tiles = Divider(static_cast<std::uint32_t>(plan.tiles * params.heads_q));
   plan.list_blocks = ceil_div(plan.rows, kListRows);
@@ -83,7 +86,7 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   pieces.take(plan.progress, plan.list_blocks);
   pieces.take(plan.statistics, sequences * plan.chunks * plan.statistics_bytes());
   if (plan.item_share_bytes() > kItemShareBytes)
-    pieces.take(plan.shares, std::int64_t{plan.score_blocks} * kItemRows * plan.share_pitch());
+    pieces.take(plan.shares, std::int64_t{plan.score_blocks} * kItemRows * plan.share_pitch);
   pieces.take(plan.priorities, entries);
   pieces.take(plan.marks, g.rows() * plan.words());
   pieces.take(plan.row_ptr, g.rows() + 1);

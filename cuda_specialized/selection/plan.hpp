@@ -123,10 +123,11 @@ struct Plan {
   std::int32_t rows;          ///< of the mask
   LogMassTerms log_mass;      ///< of the scale's absolute value: queries take its sign
   std::int32_t list_blocks;   ///< thread blocks of the lists' kernel
-  Divider by_group, by_tiles, by_head_tiles;  ///< of the group; tiles; tiles of a sequence's heads
+  Divider by_group, by_heads_kv, by_sequences, by_tiles, by_head_tiles;  ///< the last: tiles of a sequence's heads
+  std::int32_t share_pitch;   ///< from one row's exponentials to the next one's: whole lines of shared memory
 
   std::uint8_t* statistics;       ///< [batch, heads_kv, chunks] operands of kColumns means, then of grouped variances
-  std::uint16_t* shares;          ///< [score_blocks, kItemRows, share_pitch()] bfloat16; null: in shared memory
+  std::uint16_t* shares;          ///< [score_blocks, kItemRows, share_pitch] bfloat16; null: in shared memory
   float* priorities;              ///< [rows, blocks]; later the landmarks' biases
   Marks* marks;                   ///< [rows, words()]
   TileRange* ranges;              ///< [batch, tiles]
@@ -147,8 +148,7 @@ struct Plan {
     return ranges[by_head_tiles.quotient(at) * n + at - by_tiles.quotient(at) * n];
   }
   HALFTONE_FUNCTION bool has_budget() const { return options.density > 0.0; }
-  HALFTONE_FUNCTION std::int32_t share_pitch() const { return (chunks * chunk_blocks + 63) / 64 * 64; }
-  HALFTONE_FUNCTION std::int32_t item_share_bytes() const { return kItemRows * share_pitch() * 2; }
+  HALFTONE_FUNCTION std::int32_t item_share_bytes() const { return kItemRows * share_pitch * 2; }
   HALFTONE_FUNCTION std::int64_t statistics_bytes() const { return operand_bytes(kColumns, dim); }
 };
 static_assert(std::is_trivially_copyable_v<Plan>);

@@ -35,7 +35,7 @@ struct ScoreShared {
   RowSum sums[2][kItemRows];
   alignas(16) std::uint32_t bins[kFirstBins + 1];  ///< by the first digit; the last: of blocks that do not compete
   Barrier full[Config::kStages], empty[Config::kStages];
-  alignas(16) std::uint16_t shares[];  ///< [kItemRows, share_pitch()] where plan.shares is null
+  alignas(16) std::uint16_t shares[];  ///< [kItemRows, share_pitch] where plan.shares is null
 };
 
 /// Named barrier of all consumers; the next two: of those that share rows.
@@ -49,36 +49,45 @@ __device__ inline int share_place(int pitch, int row, int block) { return row * 
 
 /// Items of a thread block: the longest rows first, back and forth over the thread blocks, so that each gets its share.
 struct ItemPlace {
-  std::int32_t sequence, group;  ///< (sequence of the batch, key-value head); of kItemRows representatives
+  std::int32_t batch, head_kv, group;  ///< group: of kItemRows representatives
   bool exists;
 
   __device__ ItemPlace(const Plan& plan, int round) {
     const int size = static_cast<int>(gridDim.x), at = static_cast<int>(blockIdx.x);
     const auto index = static_cast<std::uint32_t>(round * size + (round % 2 ? size - 1 - at : at));
-    const auto sequences = static_cast<std::uint32_t>(plan.params.batch * plan.params.heads_kv);
+    const std::uint32_t longest_first = plan.by_sequences.quotient(index);
+    const std::uint32_t sequence = index - longest_first * plan.by_sequences.divisor;
     exists = index < static_cast<std::uint32_t>(plan.items);
-    sequence = static_cast<std::int32_t>(index % sequences);
-    group = plan.item_groups - 1 - static_cast<std::int32_t>(index / sequences);
+    group = plan.item_groups - 1 - static_cast<std::int32_t>(longest_first);
+    batch = static_cast<std::int32_t>(plan.by_heads_kv.quotient(sequence));
+    head_kv = static_cast<std::int32_t>(sequence) - batch * plan.params.heads_kv;
   }
+  __device__ std::int32_t sequence(const Plan& plan) const { return batch * plan.params.heads_kv + head_kv; }
+  __device__ RepresentativePlace place(const Plan& plan, int row) const { return {plan, group * kItemRows + row}; }
 };
 
-/// Micro-blocks in the blocks that a tile sees; some of the last may lie past the sequence's end.
-__device__ inline int visible_micros(const Plan& plan, int b, int tile) {
-  const int len_q = static_cast<int>(plan.geometry.len_q(b));
-  if (tile * kTileQueries >= len_q) return 0;
-  const auto keys = static_cast<int>(plan.geometry.visible_keys(b, min((tile + 1) * kTileQueries, len_q) - 1));
-  const int log2_block = plan.log2_micro_block + plan.log2_micros;
-  return (keys + (1 << log2_block) - 1) >> log2_block << plan.log2_micros;
-}
+/// What an item's rows see.
+struct ItemReach {
+  int len_q, len_k;
 
-/// Copies of kColumns statistics that an item needs: up to the last block that any of its representatives sees. A later
-/// tile of a sequence sees no fewer blocks.
-__device__ inline int chunks_of(const Plan& plan, const ItemPlace& item) {
-  const int b = item.sequence / plan.params.heads_kv;
-  const int tiles = static_cast<int>((plan.geometry.len_q(b) + kTileQueries - 1) >> kLog2TileQueries);
-  const int first = RepresentativePlace(plan, item.group * kItemRows).tile;
-  const int last = RepresentativePlace(plan, item.group * kItemRows + kItemRows - 1).tile;
-  return first < tiles ? (visible_micros(plan, b, min(last, tiles - 1)) + kColumns - 1) >> kLog2Columns : 0;
-}
+  __device__ ItemReach(const Plan& plan, const ItemPlace& item)
+      : len_q(static_cast<int>(plan.geometry.len_q(item.batch))), len_k(static_cast<int>(plan.geometry.len_k(item.batch))) {}
+
+  /// Micro-blocks in the blocks that a tile sees; some of the last may lie past the sequence's end.
+  __device__ int micros(const Plan& plan, int tile) const {
+    const int first = tile * kTileQueries, last = min(first + kTileQueries, len_q) - 1;
+    const int keys = first < len_q ? plan.geometry.visible_keys(len_q, len_k, last) : 0;
+    const int log2_block = plan.log2_micro_block + plan.log2_micros;
+    return (keys + (1 << log2_block) - 1) >> log2_block << plan.log2_micros;
+  }
+
+  /// Copies of kColumns statistics: up to the last block that any of the item's representatives sees. A later tile of a
+  /// sequence sees no fewer blocks.
+  __device__ int chunks(const Plan& plan, const ItemPlace& item) const {
+    const int tiles = (len_q + kTileQueries - 1) >> kLog2TileQueries;
+    const int last = min(item.place(plan, kItemRows - 1).tile, tiles - 1);
+    return item.place(plan, 0).tile < tiles ? (micros(plan, last) + kColumns - 1) >> kLog2Columns : 0;
+  }
+};
 
 }  // namespace halftone::cuda::selection

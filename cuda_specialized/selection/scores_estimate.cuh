@@ -35,13 +35,12 @@ class ScoreEstimate {
         shares_(shares) {}
 
   /// What its rows see, which does not depend on the kernel before.
-  __device__ void place(const ItemPlace& item) {
-    const int b = item.sequence / plan_.params.heads_kv;
-    len_k_ = static_cast<int>(plan_.geometry.len_k(b));
+  __device__ void place(const ItemPlace& item, const ItemReach& reach) {
+    len_k_ = reach.len_k;
     const int micros = (len_k_ + (1 << plan_.log2_micro_block) - 1) >> plan_.log2_micro_block;
 #pragma unroll
     for (int r = 0; r < 2; ++r)
-      limit_[r] = min(micros, visible_micros(plan_, b, RepresentativePlace(plan_, item.group * kItemRows + row() + 8 * r).tile));
+      limit_[r] = min(micros, reach.micros(plan_, item.place(plan_, row() + 8 * r).tile));
     plain_ = __reduce_min_sync(0xffffffffu, min(len_k_ >> plan_.log2_micro_block, min(limit_[0], limit_[1])));
   }
 
@@ -177,7 +176,7 @@ class ScoreEstimate {
   /// Where the exponential of this thread's row r and its block `block` of a chunk lies.
   __device__ std::uint16_t* stored(int r, int chunk, int block) const {
     const int first = chunk * Config::kChunkBlocks + (half() * 4 + lane() % 4) * kBlocks;
-    return shares_ + share_place(plan_.share_pitch(), row() + 8 * r, first + block);
+    return shares_ + share_place(plan_.share_pitch, row() + 8 * r, first + block);
   }
 
   /// Moves the rows' reference points up to the largest log-mass, and with them what has been summed up and stored of

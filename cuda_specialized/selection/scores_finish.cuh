@@ -103,17 +103,15 @@ __device__ void publish_counts(const Plan& plan, const ScoreShared<Config>& s) {
 template <class Config>
 __device__ void finish_scores(const Plan& plan, ScoreShared<Config>& s, const ItemPlace& item, int visible,
                               const std::uint16_t* shares) {
-  const int pitch = plan.share_pitch(), log2_run = kLog2TileQueries - plan.log2_representatives;
+  const int pitch = plan.share_pitch, log2_run = kLog2TileQueries - plan.log2_representatives;
   const auto octets = static_cast<std::uint32_t>(visible / 8), tasks = octets * kItemRows >> plan.log2_representatives;
-  const int b = item.sequence / plan.params.heads_kv;
-  const int first_head = item.sequence % plan.params.heads_kv * plan.group;
 #pragma unroll 1
   for (std::uint32_t i = threadIdx.x; i < tasks; i += Config::kConsumers) {
     const int row = static_cast<int>(i / octets << plan.log2_representatives);
     const int block = static_cast<int>(i % octets) * 8;
-    const RepresentativePlace place(plan, item.group * kItemRows + row);
+    const RepresentativePlace place = item.place(plan, row);
     if (place.tile >= plan.tiles) return;
-    const TileRange range = plan.ranges[b * plan.tiles + place.tile];
+    const TileRange range = plan.ranges[item.batch * plan.tiles + place.tile];
     if (block >= range.visible) continue;
     const int runs = (range.queries + (1 << log2_run) - 1) >> log2_run;
     float score[8];
@@ -128,9 +126,9 @@ __device__ void finish_scores(const Plan& plan, ScoreShared<Config>& s, const It
         aggregate<Config, patterns::Aggregation::mean>(s, shares, pitch, row, block, runs, score);
         break;
     }
-    const int head = first_head + place.head;
+    const int head = item.head_kv * plan.group + place.head;
     const float weight = plan.options.head_weight ? __ldg(plan.options.head_weight + head) : 1.0f;
-    const std::int64_t mask_row = (std::int64_t{b} * plan.geometry.heads + head) * plan.tiles + place.tile;
+    const std::int64_t mask_row = (std::int64_t{item.batch} * plan.geometry.heads + head) * plan.tiles + place.tile;
     store_priorities(plan, s.bins, plan.priorities + mask_row * plan.blocks, block, range, score, weight);
   }
 }

@@ -28,9 +28,10 @@ __device__ void fetch_statistics(const Plan& plan, ScoreShared<Config>& s) {
   for (int round = 0;; ++round) {
     const ItemPlace item(plan, round);
     if (!item.exists) return;
-    const int chunks = chunks_of(plan, item);
+    const int chunks = ItemReach(plan, item).chunks(plan, item);
     if (round == 0) wait_for_previous_kernel();
-    const std::uint8_t* from = plan.statistics + std::int64_t{item.sequence} * plan.chunks * Config::kStatisticsBytes;
+    const std::uint8_t* from =
+        plan.statistics + std::int64_t{item.sequence(plan)} * plan.chunks * Config::kStatisticsBytes;
 #pragma unroll 1
     for (int chunk = 0; chunk < chunks; ++chunk, from += Config::kStatisticsBytes) {
       s.empty[ring.index].wait(ring.phase ^ 1u);
@@ -44,13 +45,14 @@ __device__ void fetch_statistics(const Plan& plan, ScoreShared<Config>& s) {
 /// By the consumers; the first item's queries are on their way.
 template <class Config>
 __device__ void score(const Plan& plan, ScoreShared<Config>& s) {
-  std::uint16_t* shares = plan.shares ? plan.shares + std::int64_t{blockIdx.x} * kItemRows * plan.share_pitch() : s.shares;
+  std::uint16_t* shares = plan.shares ? plan.shares + std::int64_t{blockIdx.x} * kItemRows * plan.share_pitch : s.shares;
   const ScoreQueries<Config> queries(plan, s);
   ScoreEstimate<Config> estimate(plan, s, shares);
   ItemPlace item(plan, 0);
   for (int round = 0; item.exists;) {
-    const int chunks = chunks_of(plan, item);
-    estimate.place(item);
+    const ItemReach reach(plan, item);
+    const int chunks = reach.chunks(plan, item);
+    estimate.place(item, reach);
     queries.complete();
     named_sync(kConsumerBarrier, Config::kConsumers);  // the queries are there, the last item's shares read
     if (round == 0) wait_for_previous_kernel();

@@ -23,13 +23,13 @@ class ScoreQueries {
   __device__ void load(const ItemPlace& item) const {
     const AttentionParams& p = plan_.params;
     const int log2_run = kLog2TileQueries - plan_.log2_representatives;
-    const std::int32_t b = item.sequence / p.heads_kv, first_head = item.sequence % p.heads_kv * plan_.group;
-    const SequenceExtent extent = sequence_extent(p, b);
+    const std::int32_t first_head = item.head_kv * plan_.group;
+    const SequenceExtent extent = sequence_extent(p, item.batch);
     const auto* q =
-        static_cast<const std::uint16_t*>(p.q) + row_offset(p, p.q_stride, b, 0, extent.begin_q) + piece() * 8;
+        static_cast<const std::uint16_t*>(p.q) + row_offset(p, p.q_stride, item.batch, 0, extent.begin_q) + piece() * 8;
 #pragma unroll 1
     for (int row = first_row(); row < kItemRows; row += kRows) {
-      const RepresentativePlace place(plan_, item.group * kItemRows + row);
+      const RepresentativePlace place = item.place(plan_, row);
       const std::int64_t first = place.tile * kTileQueries + (place.index << log2_run);
       const bool exists = place.tile < plan_.tiles && first < extent.len_q && piece() * 8 < p.dim;
       const std::int64_t query = patterns::detail::representative_query(first, 1 << log2_run, extent.len_q);

@@ -57,6 +57,7 @@ struct Stretch {
     Marks mine{};  // a lane holds those of one word
 #pragma unroll
     for (int i = 0; i < kWords; ++i) {
+      if ((first + i) * 32 >= visible) break;
       const bool seen = (first + i) * 32 + lane < visible;
       const bool kept = seen && priority[i] > bounds.high, open = seen && !kept && priority[i] >= bounds.low;
       const Marks word{__ballot_sync(0xffffffffu, kept), __ballot_sync(0xffffffffu, open)};
