@@ -20,15 +20,6 @@ __device__ inline std::int32_t load_shared_if(const std::int32_t& from, bool wan
   return value;
 }
 
-/// Four 8 x 8 matrices of 16-bit elements: lane l gives the address of row l % 8 of matrix l / 8 and gets, of each
-/// matrix m, elements (l / 4, l % 4 * 2 + {0, 1}) in r[m] (PTX ISA, "ldmatrix").
-__device__ inline void load_matrices(std::uint32_t (&r)[4], std::uint32_t shared) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(shared)
-               : "memory");
-}
-
 /// Stores four 8 x 8 matrices of 16-bit elements from the layout of accumulators; lane l gives the address of row l % 8 of
 /// the l / 8-th (PTX ISA, "stmatrix"; sm_90 and up).
 __device__ inline void store_matrices(void* row, const std::uint32_t (&pairs)[4]) {

@@ -94,8 +94,8 @@ struct ListShared {
   std::uint32_t number;
 };
 
-/// The rows' places in the lists from their lengths. Every thread block of a smaller number has begun, so none waits for
-/// one that has not; all their counts are read at once.
+/// The rows' places in the lists from their lengths. Every thread block of a smaller number has begun, so none waits
+/// for one that has not; all their counts are read at once.
 __device__ void place_rows(const Plan& plan, ListShared& s, int list, float tolerance) {
   const int thread = static_cast<int>(threadIdx.x), first_row = list * kListRows;
   const int rows = min(kListRows, plan.rows - first_row);

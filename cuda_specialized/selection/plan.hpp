@@ -8,14 +8,15 @@
 #include <type_traits>
 
 #include "halftone/core/mask_geometry.hpp"
+#include "halftone/cuda_specialized/selection/divider.hpp"
 #include "halftone/cuda_specialized/selection/selection.hpp"
 #include "halftone/patterns/halftone/near_field.hpp"
 
 namespace halftone::cuda::selection {
 
 inline constexpr int kLog2TileQueries = 7, kTileQueries = 1 << kLog2TileQueries;  ///< queries per tile
-inline constexpr int kRowGroup = 64;      ///< representatives of one product, a warpgroup's
-inline constexpr int kItemRows = 128;     ///< representatives that one thread block scores at a time
+inline constexpr int kRowGroup = 64;   ///< representatives of one product, a warpgroup's
+inline constexpr int kItemRows = 128;  ///< representatives that one thread block scores at a time
 inline constexpr int kLog2Columns = 7, kColumns = 1 << kLog2Columns;  ///< micro-blocks of one copy
 
 /// The bits of a priority, which is positive, in two digits: 12 bits, by which the scores' kernel counts all
@@ -35,23 +36,6 @@ inline constexpr int kItemShareBytes = kItemRows * 256 * 2;
 
 /// Rows of the mask that one thread block lists.
 inline constexpr int kListRows = 16;
-
-/// Quotients of a number of 32 bits by a divisor that is known on the host (Lemire, Kaser and Kurz 2019).
-struct Divider {
-  std::uint32_t divisor = 1;
-  std::uint64_t reciprocal = 0;  ///< 2^64 / divisor, rounded up; of 1: unused
-
-  Divider() = default;
-  explicit Divider(std::uint32_t d) : divisor(d), reciprocal(~std::uint64_t{0} / d + 1) {}
-  HALFTONE_FUNCTION std::uint32_t quotient(std::uint32_t n) const {
-#ifdef __CUDA_ARCH__
-    const auto high = static_cast<std::uint32_t>(__umul64hi(reciprocal, n));
-#else
-    const auto high = static_cast<std::uint32_t>(static_cast<unsigned __int128>(reciprocal) * n >> 64);
-#endif
-    return divisor == 1 ? n : high;
-  }
-};
 
 /// The search for the tolerance between two digits.
 struct SearchState {
@@ -97,8 +81,8 @@ HALFTONE_FUNCTION inline std::uint32_t narrow_offset(std::uint32_t row, std::uin
   return row * 32 + (piece ^ (row / 4 % 2)) * 16;
 }
 
-/// A micro-block's log-mass in powers of two, log2_size + logit y with y = mean + spread (v + min(v, cap)), where mean and
-/// v are what the products with its mean and variances give: the smaller of LogMass2's two lines, taken apart.
+/// A micro-block's log-mass in powers of two, log2_size + logit y with y = mean + spread (v + min(v, cap)), where mean
+/// and v are what the products with its mean and variances give: the smaller of LogMass2's two lines, taken apart.
 struct LogMassTerms {
   float logit, spread, cap, log2_size;
 };
@@ -110,38 +94,36 @@ struct Plan {
   SelectionOptions options;
 
   std::int32_t tiles, blocks;
-  std::int32_t dim;           ///< padded to 64 or 128
-  std::int32_t micros, log2_micros;   ///< micro-blocks per block
+  std::int32_t rows;                  ///< of the mask
+  std::int32_t dim;                   ///< padded to 64 or 128
   std::int32_t log2_micro_block;      ///< keys per micro-block
-  std::int32_t chunks;        ///< products along the keys: ceil(blocks * micros / kColumns)
-  std::int32_t chunk_blocks;  ///< blocks of a product
-  std::int32_t group;         ///< query heads per key-value head
+  std::int32_t micros, log2_micros;   ///< micro-blocks per block
+  std::int32_t chunks;                ///< copies along the keys: ceil(blocks * micros / kColumns)
+  std::int32_t chunk_blocks;          ///< blocks of a copy
+  std::int32_t group;                 ///< query heads per key-value head
   std::int32_t log2_representatives;  ///< per tile
-  std::int32_t item_groups;   ///< kItemRows representatives per key-value head: ceil(tiles * group * R / kItemRows)
-  std::int32_t items;         ///< over all sequences and key-value heads
-  std::int32_t score_blocks;  ///< thread blocks of the scores' kernel
-  std::int32_t rows;          ///< of the mask
-  LogMassTerms log_mass;      ///< of the scale's absolute value: queries take its sign
-  std::int32_t list_blocks;   ///< thread blocks of the lists' kernel
+  std::int32_t item_groups;           ///< items per key-value head: ceil(tiles * group * R / kItemRows)
+  std::int32_t items;                 ///< of kItemRows representatives, over all sequences and key-value heads
+  std::int32_t share_pitch;           ///< from one row's exponentials to the next one's: whole lines of shared memory
+  std::int32_t score_blocks, list_blocks;  ///< thread blocks of the scores' and of the lists' kernel
+  LogMassTerms log_mass;                   ///< of the scale's absolute value: queries take its sign
   Divider by_group, by_heads_kv, by_sequences, by_tiles, by_head_tiles;  ///< the last: tiles of a sequence's heads
-  std::int32_t share_pitch;   ///< from one row's exponentials to the next one's: whole lines of shared memory
 
-  std::uint8_t* statistics;       ///< [batch, heads_kv, chunks] operands of kColumns means, then of grouped variances
-  std::uint16_t* shares;          ///< [score_blocks, kItemRows, share_pitch] bfloat16; null: in shared memory
-  float* priorities;              ///< [rows, blocks]; later the landmarks' biases
-  Marks* marks;                   ///< [rows, words()]
-  TileRange* ranges;              ///< [batch, tiles]
-  std::uint32_t* first_bins;      ///< [kFirstBins]
-  std::uint32_t* group_bins;      ///< [kGroups, kGroupStride], of which the first counts
-  std::uint32_t* second_bins;     ///< [kSecondBins]; the three follow one another
-  std::uint32_t* progress;        ///< [list_blocks] blocks that their rows keep, once known
+  std::uint8_t* statistics;    ///< [batch, heads_kv, chunks] operands of kColumns means, then of grouped variances
+  std::uint16_t* shares;       ///< [score_blocks, kItemRows, share_pitch] bfloat16; null: in shared memory
+  float* priorities;           ///< [rows, blocks]; later the landmarks' biases
+  Marks* marks;                ///< [rows, words()]
+  TileRange* ranges;           ///< [batch, tiles]
+  std::uint32_t* first_bins;   ///< [kFirstBins]
+  std::uint32_t* group_bins;   ///< [kGroups, kGroupStride], of which the first counts
+  std::uint32_t* second_bins;  ///< [kSecondBins]; the three follow one another
+  std::uint32_t* progress;     ///< [list_blocks] blocks that their rows keep, once known
   Control* control;
   std::int64_t* row_ptr;
   std::int32_t* col_idx;
   std::uint8_t* kind;
   std::uint16_t *landmark_key, *landmark_value;  ///< [batch, heads_kv, blocks, params.dim] or null
 
-  HALFTONE_FUNCTION int representatives_per_tile() const { return options.representatives; }
   HALFTONE_FUNCTION std::int32_t words() const { return (blocks + 31) / 32; }
   HALFTONE_FUNCTION const TileRange& range_of(std::int32_t row) const {
     const auto at = static_cast<std::uint32_t>(row), n = static_cast<std::uint32_t>(tiles);

@@ -71,7 +71,8 @@ struct ItemReach {
   int len_q, len_k;
 
   __device__ ItemReach(const Plan& plan, const ItemPlace& item)
-      : len_q(static_cast<int>(plan.geometry.len_q(item.batch))), len_k(static_cast<int>(plan.geometry.len_k(item.batch))) {}
+      : len_q(static_cast<int>(plan.geometry.len_q(item.batch))),
+        len_k(static_cast<int>(plan.geometry.len_k(item.batch))) {}
 
   /// Micro-blocks in the blocks that a tile sees; some of the last may lie past the sequence's end.
   __device__ int micros(const Plan& plan, int tile) const {

@@ -1,8 +1,8 @@
 // A warpgroup's 64 representatives against one half of every copied 128 statistics of their key-value head: products,
 // log-masses, and the blocks' exponentials.
 //
-// Exponentials are relative to a reference point per row, which moves up when a log-mass lies far above it; the softmax's
-// denominator is known after the last of them, from both halves.
+// Exponentials are relative to a reference point per row, which moves up when a log-mass lies far above it; the
+// softmax's denominator is known after the last of them, from both halves.
 #pragma once
 
 #include "halftone/cuda_specialized/selection/elements.cuh"
@@ -30,17 +30,14 @@ class ScoreEstimate {
  public:
   /// `shares`: of the item's first row.
   __device__ ScoreEstimate(const Plan& plan, ScoreShared<Config>& shared, std::uint16_t* shares)
-      : plan_(plan),
-        s_(shared),
-        shares_(shares) {}
+      : plan_(plan), s_(shared), shares_(shares) {}
 
   /// What its rows see, which does not depend on the kernel before.
   __device__ void place(const ItemPlace& item, const ItemReach& reach) {
     len_k_ = reach.len_k;
     const int micros = (len_k_ + (1 << plan_.log2_micro_block) - 1) >> plan_.log2_micro_block;
 #pragma unroll
-    for (int r = 0; r < 2; ++r)
-      limit_[r] = min(micros, reach.micros(plan_, item.place(plan_, row() + 8 * r).tile));
+    for (int r = 0; r < 2; ++r) limit_[r] = min(micros, reach.micros(plan_, item.place(plan_, row() + 8 * r).tile));
     plain_ = __reduce_min_sync(0xffffffffu, min(len_k_ >> plan_.log2_micro_block, min(limit_[0], limit_[1])));
   }
 
@@ -85,7 +82,8 @@ class ScoreEstimate {
                         std::uint64_t squares) {
     const std::uint8_t* statistics = s_.statistics[ring_.index];
     const Operand<1024, 16> means(statistics + half() * kHalf * 128);
-    const std::uint64_t variances = narrow_operand(statistics + wide_bytes(kColumns, Config::kDim) + half() * kHalf * 32);
+    const std::uint64_t variances =
+        narrow_operand(statistics + wide_bytes(kColumns, Config::kDim) + half() * kHalf * 32);
     pin(mean);
     pin(variance);
     wgmma_fence();
@@ -116,9 +114,9 @@ class ScoreEstimate {
   __device__ void weigh(float (&mean)[kTile], const float (&variance)[kTile], int chunk) {
     const LogMassTerms& terms = plan_.log_mass;
 #pragma unroll
-    for (int i = 0; i < kTile; ++i) mean[i] = fmaf(terms.spread, variance[i] + smaller(variance[i], terms.cap), mean[i]);
-    if ((chunk + 1) * kColumns > plain_)
-      mask(mean, variance, chunk * kColumns + half() * kHalf + lane() % 4 * kEach);
+    for (int i = 0; i < kTile; ++i)
+      mean[i] = fmaf(terms.spread, variance[i] + smaller(variance[i], terms.cap), mean[i]);
+    if ((chunk + 1) * kColumns > plain_) mask(mean, variance, chunk * kColumns + half() * kHalf + lane() % 4 * kEach);
 
     float mass[2][kMasses], top[2];
 #pragma unroll
@@ -151,7 +149,8 @@ class ScoreEstimate {
     }
   }
 
-  /// -inf for micro-blocks that do not count for a row, and a shorter one's true log-mass. `first`: this thread's first.
+  /// -inf for micro-blocks that do not count for a row, and a shorter one's true log-mass. `first`: this thread's
+  /// first.
   __device__ void mask(float (&y)[kTile], const float (&variance)[kTile], int first) const {
     const LogMassTerms& terms = plan_.log_mass;
     if (const int rest = len_k_ % (1 << plan_.log2_micro_block); rest > 0) {
@@ -163,7 +162,8 @@ class ScoreEstimate {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
           const float v = variance[accumulator(r, at)];
-          if (at == short_micro) y[accumulator(r, at)] += fmaf(terms.spread, smaller(v, cap) - smaller(v, terms.cap), fewer);
+          if (at == short_micro)
+            y[accumulator(r, at)] += fmaf(terms.spread, smaller(v, cap) - smaller(v, terms.cap), fewer);
         }
     }
 #pragma unroll
@@ -208,7 +208,8 @@ class ScoreEstimate {
     } else if constexpr (kBlocks == 2) {
       *reinterpret_cast<std::uint32_t*>(stored(r, chunk, 0)) = pack_pair<bfloat16>(e[0], e[1]);
     } else if constexpr (kBlocks == 4) {
-      *reinterpret_cast<uint2*>(stored(r, chunk, 0)) = {pack_pair<bfloat16>(e[0], e[1]), pack_pair<bfloat16>(e[2], e[3])};
+      *reinterpret_cast<uint2*>(stored(r, chunk, 0)) = {pack_pair<bfloat16>(e[0], e[1]),
+                                                        pack_pair<bfloat16>(e[2], e[3])};
     } else {
 #pragma unroll
       for (int i = 0; i < kBlocks; i += 8) {

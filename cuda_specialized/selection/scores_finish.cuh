@@ -9,8 +9,8 @@ namespace halftone::cuda::selection {
 
 /// Over the shares of `runs` representatives, from `row` on, in eight neighbouring blocks.
 template <class Config, patterns::Aggregation kHow>
-__device__ inline void aggregate(const ScoreShared<Config>& s, const std::uint16_t* shares, int pitch, int row, int block,
-                                 int runs, float (&score)[8]) {
+__device__ inline void aggregate(const ScoreShared<Config>& s, const std::uint16_t* shares, int pitch, int row,
+                                 int block, int runs, float (&score)[8]) {
   constexpr int kInFlight = 4, kHalfBlocks = Config::kChunkBlocks / 2;
   constexpr bool kBothHalves = kHalfBlocks < 8;
   const RowSum* factors = s.sums[block / kHalfBlocks % 2];

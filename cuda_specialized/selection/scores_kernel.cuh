@@ -2,9 +2,9 @@
 // attention mass, and what a tile makes of them.
 //
 // Persistent thread blocks of four consumer warpgroups and a thread that fetches statistics. Consumers hold 128
-// representatives of one key-value head (scores_queries.cuh: u, and u^2 beside it) and meet all of the head's statistics
-// (scores_estimate.cuh). The exponentials of blocks are kept as bfloat16 until their sum is known, in shared memory where
-// an item's fit; then they are read back, tile by tile (scores_finish.cuh).
+// representatives of one key-value head (scores_queries.cuh: u, and u^2 beside it) and meet all of the head's
+// statistics (scores_estimate.cuh). The exponentials of blocks are kept as bfloat16 until their sum is known, in shared
+// memory where an item's fit; then they are read back, tile by tile (scores_finish.cuh).
 #pragma once
 
 #include "halftone/cuda_specialized/selection/launch.cuh"
@@ -45,7 +45,8 @@ __device__ void fetch_statistics(const Plan& plan, ScoreShared<Config>& s) {
 /// By the consumers; the first item's queries are on their way.
 template <class Config>
 __device__ void score(const Plan& plan, ScoreShared<Config>& s) {
-  std::uint16_t* shares = plan.shares ? plan.shares + std::int64_t{blockIdx.x} * kItemRows * plan.share_pitch : s.shares;
+  std::uint16_t* shares =
+      plan.shares ? plan.shares + std::int64_t{blockIdx.x} * kItemRows * plan.share_pitch : s.shares;
   const ScoreQueries<Config> queries(plan, s);
   ScoreEstimate<Config> estimate(plan, s, shares);
   ItemPlace item(plan, 0);

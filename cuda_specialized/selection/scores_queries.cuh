@@ -16,8 +16,7 @@ class ScoreQueries {
   static constexpr int kPieces = Config::kDim / 8, kRows = Config::kConsumers / kPieces;
 
  public:
-  __device__ ScoreQueries(const Plan& plan, ScoreShared<Config>& shared)
-      : plan_(plan), s_(shared) {}
+  __device__ ScoreQueries(const Plan& plan, ScoreShared<Config>& shared) : plan_(plan), s_(shared) {}
 
   /// Starts copying those of an item to where the last item's lay.
   __device__ void load(const ItemPlace& item) const {

@@ -23,8 +23,8 @@ class DigitCounts {
     }
   }
 
-  /// The state after the digit, from the one before: the bin into which the state's rank falls, counted from the largest
-  /// digit, and the rank inside it. All threads get it.
+  /// The state after the digit, from the one before: the bin into which the state's rank falls, counted from the
+  /// largest digit, and the rank inside it. All threads get it.
   __device__ SearchState find(const SearchState& before) const {
     __shared__ SearchState found;
     std::uint32_t mine = 0;

@@ -9,7 +9,14 @@
 
 namespace halftone::cuda::wmma {
 
-/// load_matrices, transposed: r[m] holds elements (l % 4 * 2 + {0, 1}, l / 4).
+/// Four 8 x 8 matrices of 16-bit elements: lane l gives the address of row l % 8 of matrix l / 8 and gets, of each
+/// matrix m, elements (l / 4, l % 4 * 2 + {0, 1}) in r[m]; transposed: (l % 4 * 2 + {0, 1}, l / 4).
+__device__ inline void load_matrices(std::uint32_t (&r)[4], std::uint32_t shared) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(shared)
+               : "memory");
+}
 __device__ inline void load_matrices_transposed(std::uint32_t (&r)[4], std::uint32_t shared) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])

@@ -54,6 +54,10 @@ class Benchmarks:
     def source(self, name):
         return str(self.paths[name].relative_to(self.root))
 
+    def card(self, name):
+        """The GPU that a file's name ends in: "H100"."""
+        return self.paths[name].stem.rsplit("-", 1)[-1].upper()
+
     @property
     def device(self):
         return self.kernel["device"].iloc[0].split(",")[0].removeprefix("NVIDIA ")

@@ -294,6 +294,7 @@ SELECTIONS = {"": (8, 16), "Cheap": (16, 8)}
 
 def selection(numbers, bench):
     file = bench.source("selection")
+    numbers.add("SelectDevice", bench.card("selection"), str, file, "GPU of the selection's times")
     files = f"{file}, {bench.source('kernel')}, {bench.source('pytorch')}"
     dense = dict(speed.scaling(bench)["dense"])
     for seq, word in ((8192, "EightK"), (16384, "SixteenK"), (32768, "ThirtyTwoK"), (65536, "SixtyFourK"),
@@ -303,6 +304,8 @@ def selection(numbers, bench):
             where = f"{seq:,} tokens, 10 %, {micro_block}-key micro-blocks, R = {representatives}"
             numbers.add(f"Share{kind}{word}", 100 * row.share, "{:.0f}%", file,
                         f"choosing blocks over attention, {where}")
+            numbers.add(f"Adds{kind}{word}", 100 * (row.seconds_median / (row.attention_us * 1e-6) - 1), "{:.0f}%", file,
+                        f"what choosing blocks adds to the attention's time in one call, {where}")
             numbers.add(f"Select{kind}{word}", row.selection_us * 1e-6, seconds, file, f"choosing blocks, {where}")
             if seq in dense:
                 numbers.add(f"Call{kind}{word}", dense[seq] / row.seconds_median, "{:.1f}", files,
@@ -322,7 +325,8 @@ def pytorch(numbers, bench, seq=32768):
     file, p = bench.source("pytorch"), bench.pytorch
     here = p[(p.seq == seq) & (p.dim == 128) & (p.causal == 1)]
     for density in (0.05, 0.1, 0.25):
-        for method, word in (("halftone", "Given"), ("halftone, selecting", "Selecting"), ("FlexAttention", "Flex")):
+        for method, word in (("halftone", "Given"), ("halftone, selecting", "Selecting"), ("FlexAttention", "Flex"),
+                             ("FlashAttention-4", "FlashFour"), ("FlashInfer", "Infer")):
             row = here[(here.method == method) & (here.density_wanted == density)].iloc[0]
             numbers.add(
                 f"Torch{word}{percent_word(density)}", row.speedup, "{:.1f}", file,
@@ -333,6 +337,7 @@ def pytorch(numbers, bench, seq=32768):
     numbers.add("MemoryGiven", peak["halftone"], "{:.0f}", file, f"the same, Halftone with a mask, 10 % of {seq:,}")
     numbers.add("MemorySelecting", peak["halftone, selecting"], "{:.0f}", file,
                 f"the same, Halftone selecting, 10 % of {seq:,}")
+    numbers.add("TorchDevice", bench.card("pytorch"), str, file, "GPU of the comparison from PyTorch")
     numbers.add("TorchVersion", bench.pytorch_versions["torch"].split("+")[0], str, file, "PyTorch's version")
 
 

@@ -10,7 +10,7 @@ def result(n):
 ![Loss over dense attention against density, and speed against density](report/figures/result.png)
 
 *Left: what sparse attention costs a language model with a long context, against the share of blocks that is attended.
-Right: speed of the same call from PyTorch on one {n['Device']}, against the line on which time is proportional to
+Right: speed of the same call from PyTorch on one {n['TorchDevice']}, against the line on which time is proportional to
 density.*
 
 | 10 % of the blocks | 16,384 tokens | 32,768 tokens | 65,536 tokens |
@@ -54,10 +54,12 @@ faster of cuDNN and its own dense mode, in the same run:
 | the best dense kernel | 1 | {n['OverDenseQuarterEightK']} | {n['OverDenseTenSixteenK']} | \
 {n['OverDenseTenThirtyTwoK']} | {n['OverDenseFiveSixtyFourK']} |
 
-From PyTorch, at 10 % of 32,768 tokens, FlexAttention is {n['TorchFlexTen']} times as fast as the best dense backend,
-Halftone {n['TorchGivenTen']} with the same mask and {n['TorchSelectingTen']} when it also chooses the blocks.
-Choosing them costs {n['ShareThirtyTwoK']} of the attention's time at 32,768 tokens and 10 %, {n['ShareSixtyFourK']}
-at 65,536, {n['ShareSixteenK']} at 16,384 and {n['ShareEightK']} at 8,192; with `micro_block=16, representatives=8`
+From PyTorch on an {n['TorchDevice']}, on the same tensors and masks, at 10 % of 32,768 tokens FlexAttention is
+{n['TorchFlexTen']} times as fast as the best dense backend, FlashInfer {n['TorchInferTen']}, FlashAttention-4
+{n['TorchFlashFourTen']}, Halftone {n['TorchGivenTen']}, and {n['TorchSelectingTen']} when it also chooses the blocks
+itself; at 4,096 tokens FlashAttention-4 is the fastest of them. Choosing blocks takes {n['ShareThirtyTwoK']} of the
+attention's time at 32,768 tokens and 10 %, {n['ShareSixtyFourK']} at 65,536, {n['ShareSixteenK']} at 16,384 and
+{n['ShareEightK']} at 8,192 ({n['SelectDevice']}); with `micro_block=16, representatives=8`
 {n['ShareCheapThirtyTwoK']}, {n['ShareCheapSixtyFourK']}, {n['ShareCheapSixteenK']} and {n['ShareCheapEightK']}.
 Landmarks on every head make the attention {n['Landmarks']} times as long."""
 

@@ -8,23 +8,24 @@ MILLION = 2 ** 20
 
 def scaling(bench, density=0.1):
     """{name: [(tokens, seconds)]} of one sequence of 16 query heads of 128, causal: dense (the best of what was
-    measured), attention with lists of the halftone pattern, and choosing them (8-key micro-blocks, 16 representatives;
-    4 key-value heads)."""
+    measured on the same card), attention with lists of the halftone pattern, and choosing them (8-key micro-blocks, 16
+    representatives; 4 key-value heads)."""
     dense = {}
     t = bench.kernel
     here = t[(t["mask"] == "dense") & (t.dim == 128) & (t.causal == 1) & (t.heads == 16)]
-    for row in here.itertuples():
-        dense.setdefault(row.seq, []).append(row.seconds_median / row.batch)
     p = bench.pytorch
-    for row in p[(p.density_wanted == 1) & (p.dim == 128) & (p.causal == 1) & (p.heads == 16)].itertuples():
-        dense.setdefault(row.seq, []).append(row.seconds_median / row.batch)
+    there = p[(p.density_wanted == 1) & (p.dim == 128) & (p.causal == 1) & (p.heads == 16)]
+    for name, table in (("kernel", here), ("pytorch", there)):
+        for row in table.itertuples() if bench.card(name) == bench.card("selection") else ():
+            dense.setdefault(row.seq, []).append(row.seconds_median / row.batch)
     s = bench.selection
     chosen = s[(s.permille == round(1000 * density)) & (s.micro_block == 8) & (s.representatives == 16)]
     return {
         "dense": sorted((seq, min(seconds)) for seq, seconds in dense.items()),
         "attention": sorted(zip(chosen.seq, chosen.attention_us * 1e-6)),
         "selection": sorted(zip(chosen.seq, chosen.selection_us * 1e-6)),
-        "workspace": sorted(zip(chosen.seq, chosen.workspace_mib * 2.0 ** 20))
+        # Up to 16,384 tokens exponentials lie in shared memory.
+        "workspace": sorted((seq, mib * 2.0 ** 20) for seq, mib in zip(chosen.seq, chosen.workspace_mib) if seq > 16384)
     }
 
 

@@ -431,6 +431,20 @@ TEST_P(CudaSelection, RunsBesideAnotherOfItsKind) {
   for (cudaStream_t stream : streams) cudaStreamDestroy(stream);
 }
 
+TEST_P(CudaSelection, TakesTheScalesSign) {
+  const Problem p(GetParam());
+  HalftoneOptions options = p.c.options;
+  options.density = 0.5 * (1.0 + least_density(p, options));
+  DeviceProblem device(p, options);
+  const Lists expected(device.run());
+  Problem mirrored(GetParam());
+  auto* q = static_cast<std::uint16_t*>(mirrored.host_q.data());
+  for (std::int64_t i = 0; i < mirrored.host_q.size(); ++i) q[i] ^= 0x8000u;
+  DeviceProblem device_mirrored(mirrored, options);
+  device_mirrored.params.scale = -device_mirrored.params.scale;
+  EXPECT_EQ(Lists(device_mirrored.run()), expected);
+}
+
 TEST_P(CudaSelection, WeighsHeads) {
   const Problem p(GetParam());
   Weights weights;
@@ -621,6 +635,13 @@ TEST(CudaSelectionOperands, GiveTheMicroBlocksOfABlockToOneThread) {
   }
 }
 
+TEST(CudaSelectionDivider, DividesAsTheProcessorDoes) {
+  for (const std::uint32_t divisor : {1u, 2u, 3u, 7u, 64u, 127u, 128u, 1000003u, 0x7fffffffu, 0x80000001u, 0xffffffffu})
+    for (const std::uint32_t n : {0u, 1u, 2u, 126u, 127u, 128u, 129u, 1000002u, 2000006u, 0x7ffffffeu, 0x80000000u,
+                                  0x80000001u, 0xfffffffeu, 0xffffffffu})
+      EXPECT_EQ(Divider(divisor).quotient(n), n / divisor) << n << " / " << divisor;
+}
+
 TEST(CudaSelectionRefusals, NameWhatIsWrong) {
   alignas(16) static std::uint16_t data[64];
   const auto base = [] {
@@ -649,6 +670,9 @@ TEST(CudaSelectionRefusals, NameWhatIsWrong) {
   p = base();
   p.heads_q = 4;
   EXPECT_EQ(refusal(p, {.shared_lists = true}), "lists that 4 query heads share; it makes one for each of them");
+  p = base();
+  p.seq_q = p.seq_k = std::int64_t{1} << 25;
+  EXPECT_EQ(refusal(p, {}), "137438953472 blocks of all rows; it counts up to 4294967295");
 
   const auto message = [&](const SelectionOptions& options) {
     return testing::message_of<InvalidArgument>([&] { validate(base(), options); });
