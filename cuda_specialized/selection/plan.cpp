@@ -68,11 +68,12 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   // At a scale of 0 all are equal.
   const float logit = std::max(patterns::detail::LogMass2(scale).logit, 1e-20f);
   plan.log_mass = {logit, 0.25f * scale, log2_size / (logit * 0.25f * scale), log2_size};
-  plan.by_group = Divider(static_cast<std::uint32_t>(plan.group));
-  plan.by_heads_kv = Divider(static_cast<std::uint32_t>(params.heads_kv));
-  plan.by_sequences = Divider(static_cast<std::uint32_t>(params.batch * params.heads_kv));
-  plan.by_tiles = Divider(static_cast<std::uint32_t>(plan.tiles));
-  plan.by_head_tiles = Divider(static_cast<std::uint32_t>(plan.tiles * params.heads_q));
+  const auto by = [](std::int32_t divisor) { return Divider(static_cast<std::uint32_t>(std::max(divisor, 1))); };
+  plan.by_group = by(plan.group);
+  plan.by_heads_kv = by(params.heads_kv);
+  plan.by_sequences = by(params.batch * params.heads_kv);
+  plan.by_tiles = by(plan.tiles);
+  plan.by_head_tiles = by(plan.tiles * params.heads_q);
   plan.list_blocks = ceil_div(plan.rows, kListRows);
 
   const std::int64_t sequences = std::int64_t{params.batch} * params.heads_kv;

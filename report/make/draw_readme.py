@@ -15,6 +15,6 @@ def result(evaluations, bench, path):
         bbox_to_anchor=(1.0, 0.5))
     axes[0].set_title("what a model loses, 16,384 tokens")
     draw_speed.speedup_by_density(bench, axes[1])
-    axes[1].set_title(f"what one gains, 32,768 tokens, {bench.device}")
+    axes[1].set_title(f"what one gains, 32,768 tokens, {bench.card('pytorch')}")
     figure.savefig(path, dpi=200, metadata={"Software": None})
     plt.close(figure)
