@@ -64,10 +64,9 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   plan.item_groups = ceil_div(plan.tiles * plan.group * options.representatives, kItemRows);
   plan.items = params.batch * params.heads_kv * plan.item_groups;
   plan.score_blocks = std::min(plan.items, multiprocessors);
-  const float scale = std::abs(params.scale), log2_size = std::log2(static_cast<float>(options.micro_block));
-  // At a scale of 0 all are equal.
-  const float logit = std::max(patterns::detail::LogMass2(scale).logit, 1e-20f);
-  plan.log_mass = {logit, 0.25f * scale, log2_size / (logit * 0.25f * scale), log2_size};
+  const patterns::detail::LogMass2 mass(params.scale);
+  const float log2_size = std::log2(static_cast<float>(options.micro_block));
+  plan.log_mass = {mass.logit, 0.25f * params.scale, log2_size / (0.5f * mass.half_variance), log2_size};
   const auto by = [](std::int32_t divisor) { return Divider(static_cast<std::uint32_t>(std::max(divisor, 1))); };
   plan.by_group = by(plan.group);
   plan.by_heads_kv = by(params.heads_kv);

@@ -106,7 +106,7 @@ struct Plan {
   std::int32_t items;                 ///< of kItemRows representatives, over all sequences and key-value heads
   std::int32_t share_pitch;           ///< from one row's exponentials to the next one's: whole lines of shared memory
   std::int32_t score_blocks, list_blocks;  ///< thread blocks of the scores' and of the lists' kernel
-  LogMassTerms log_mass;                   ///< of the scale's absolute value: queries take its sign
+  LogMassTerms log_mass;                   ///< of a full micro-block
   Divider by_group, by_heads_kv, by_sequences, by_tiles, by_head_tiles;  ///< the last: tiles of a sequence's heads
 
   std::uint8_t* statistics;    ///< [batch, heads_kv, chunks] operands of kColumns means, then of grouped variances

@@ -64,17 +64,12 @@ class ScoreQueries {
     return s_.rows[row / kRowGroup] + wide_bytes(kRowGroup, Config::kDim);
   }
 
-  /// Queries become bfloat16 of the sign of q * scale: the product with the representative grows with the log-mass.
+  /// Queries become bfloat16.
   __device__ void convert(uint4& packed, float (&u)[8]) const {
-    const bool negative = plan_.params.scale < 0.0f;
-    if (plan_.params.dtype == DType::bfloat16) {
-      unpack<bfloat16>(packed, u);
-      if (!negative) return;
-    } else {
-      unpack<float16>(packed, u);
-    }
+    if (plan_.params.dtype == DType::bfloat16) return unpack<bfloat16>(packed, u);
+    unpack<float16>(packed, u);
 #pragma unroll
-    for (float& x : u) x = patterns::detail::round_statistic(negative ? -x : x);
+    for (float& x : u) x = patterns::detail::round_statistic(x);
     packed = pack<bfloat16>(u);
   }
 

@@ -280,6 +280,14 @@ std::vector<Case> device_cases() {
                    .len_q = {1800},
                    .len_k = {1800},
                    .options = {.representatives = 64}});
+  cases.push_back({.name = "more_items_of_long_rows",
+                   .dtype = DType::bfloat16,
+                   .heads_q = 6,
+                   .heads_kv = 6,
+                   .dim = 64,
+                   .len_q = {6000},
+                   .len_k = {17000},
+                   .options = {.micro_block = 64, .representatives = 64}});
   cases.push_back({.name = "rows_of_many_words",
                    .dtype = DType::bfloat16,
                    .heads_q = 2,
@@ -429,20 +437,6 @@ TEST_P(CudaSelection, RunsBesideAnotherOfItsKind) {
   HALFTONE_CUDA_CHECK(cudaDeviceSynchronize());
   for (const Selection& selection : selections) EXPECT_EQ(Lists(selection), expected);
   for (cudaStream_t stream : streams) cudaStreamDestroy(stream);
-}
-
-TEST_P(CudaSelection, TakesTheScalesSign) {
-  const Problem p(GetParam());
-  HalftoneOptions options = p.c.options;
-  options.density = 0.5 * (1.0 + least_density(p, options));
-  DeviceProblem device(p, options);
-  const Lists expected(device.run());
-  Problem mirrored(GetParam());
-  auto* q = static_cast<std::uint16_t*>(mirrored.host_q.data());
-  for (std::int64_t i = 0; i < mirrored.host_q.size(); ++i) q[i] ^= 0x8000u;
-  DeviceProblem device_mirrored(mirrored, options);
-  device_mirrored.params.scale = -device_mirrored.params.scale;
-  EXPECT_EQ(Lists(device_mirrored.run()), expected);
 }
 
 TEST_P(CudaSelection, WeighsHeads) {
