@@ -58,6 +58,11 @@ class Benchmarks:
         """The GPU that a file's name ends in: "H100"."""
         return self.paths[name].stem.rsplit("-", 1)[-1].upper()
 
+    def scaling_sources(self):
+        """The files of speed.scaling: the selection's, and dense attention's on the same card."""
+        names = ["selection", *(name for name in ("kernel", "pytorch") if self.card(name) == self.card("selection"))]
+        return ", ".join(self.source(name) for name in names)
+
     @property
     def device(self):
         return self.kernel["device"].iloc[0].split(",")[0].removeprefix("NVIDIA ")

@@ -295,7 +295,7 @@ SELECTIONS = {"": (8, 16), "Cheap": (16, 8)}
 def selection(numbers, bench):
     file = bench.source("selection")
     numbers.add("SelectDevice", bench.card("selection"), str, file, "GPU of the selection's times")
-    files = f"{file}, {bench.source('kernel')}, {bench.source('pytorch')}"
+    files = bench.scaling_sources()
     dense = dict(speed.scaling(bench)["dense"])
     for seq, word in ((8192, "EightK"), (16384, "SixteenK"), (32768, "ThirtyTwoK"), (65536, "SixtyFourK"),
                       (131072, "OneTwentyEightK")):
@@ -343,7 +343,7 @@ def pytorch(numbers, bench, seq=32768):
 
 def model(numbers, bench):
     predicted, fitted = speed.prediction(bench)
-    files = f"{bench.source('selection')}, {bench.source('kernel')}, {bench.source('pytorch')}"
+    files = bench.scaling_sources()
     for name, word in (("dense", "Dense"), ("attention", "Attention"), ("selection", "Selection")):
         numbers.add(f"Million{word}", predicted[name], seconds, files, f"predicted for 1,048,576 tokens: {name}, 10 %")
         numbers.add(f"Misfit{word}", 100 * fitted[name].worst, "{:.1f}%", files,

@@ -16,7 +16,7 @@ def scaling(bench, density=0.1):
     p = bench.pytorch
     there = p[(p.density_wanted == 1) & (p.dim == 128) & (p.causal == 1) & (p.heads == 16)]
     for name, table in (("kernel", here), ("pytorch", there)):
-        for row in table.itertuples() if bench.card(name) == bench.card("selection") else ():
+        for row in table.itertuples() if bench.source(name) in bench.scaling_sources() else ():
             dense.setdefault(row.seq, []).append(row.seconds_median / row.batch)
     s = bench.selection
     chosen = s[(s.permille == round(1000 * density)) & (s.micro_block == 8) & (s.representatives == 16)]
