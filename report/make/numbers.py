@@ -304,8 +304,6 @@ def selection(numbers, bench):
             where = f"{seq:,} tokens, 10 %, {micro_block}-key micro-blocks, R = {representatives}"
             numbers.add(f"Share{kind}{word}", 100 * row.share, "{:.0f}%", file,
                         f"choosing blocks over attention, {where}")
-            numbers.add(f"Adds{kind}{word}", 100 * (row.seconds_median / (row.attention_us * 1e-6) - 1), "{:.0f}%", file,
-                        f"what choosing blocks adds to the attention's time in one call, {where}")
             numbers.add(f"Select{kind}{word}", row.selection_us * 1e-6, seconds, file, f"choosing blocks, {where}")
             if seq in dense:
                 numbers.add(f"Call{kind}{word}", dense[seq] / row.seconds_median, "{:.1f}", files,
