@@ -28,8 +28,8 @@ inline constexpr int kFirstBins = 1 << kFirstBits, kSecondBins = 1 << kSecondBit
 inline constexpr int kGroupBins = kSecondBins / kGroups;
 inline constexpr int kGroupStride = 8;
 
-/// Blocks of all rows, counted in 32 bits.
-inline constexpr std::int64_t kMostBlocks = 0xffffffff;
+/// Blocks of all rows, counted in 32 bits, and representatives of all tiles.
+inline constexpr std::int64_t kMostBlocks = 0xffffffff, kMostRepresentatives = 0x7fffffff;
 
 /// Shared memory that a thread block of the scores' kernel has left for the exponentials of an item, 256 blocks wide.
 inline constexpr int kItemShareBytes = kItemRows * 256 * 2;

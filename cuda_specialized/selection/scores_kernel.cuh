@@ -96,6 +96,7 @@ __global__ void __launch_bounds__(Config::kThreads, 1) scores_kernel(const __gri
 template <class Config>
 void launch_scores_as(const Plan& plan, cudaStream_t stream) {
   const int bytes = static_cast<int>(sizeof(ScoreShared<Config>)) + (plan.shares ? 0 : plan.item_share_bytes());
+  static_assert(sizeof(ScoreShared<Config>) + kItemShareBytes <= 227 * 1024, "what a thread block of Hopper can have");
   const auto kernel = scores_kernel<Config>;
   HALFTONE_CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
   launch_after(kernel, plan, plan.score_blocks, Config::kThreads, bytes, stream);

@@ -80,8 +80,11 @@ std::string refusal(const AttentionParams& params, const SelectionOptions& optio
            " query heads share; it makes one for each of them";
   const std::int64_t tiles = (params.seq_q + kTileQueries - 1) / kTileQueries;
   const std::int64_t blocks = (params.seq_k + options.block_k - 1) / options.block_k;
-  if (const std::int64_t all = params.batch * params.heads_q * tiles * blocks; all > kMostBlocks)
-    return std::to_string(all) + " blocks of all rows; it counts up to " + std::to_string(kMostBlocks);
+  const std::int64_t rows = params.batch * params.heads_q * tiles, representatives = rows * options.representatives;
+  if (rows * blocks > kMostBlocks)
+    return std::to_string(rows * blocks) + " blocks of all rows; it counts up to " + std::to_string(kMostBlocks);
+  if (representatives > kMostRepresentatives)
+    return std::to_string(representatives) + " representatives; it takes up to " + std::to_string(kMostRepresentatives);
   return hopper_refusal();
 }
 

@@ -44,7 +44,8 @@ struct Selection {
 };
 
 /// Why the selection cannot run for this request on the current device; empty when it can. Serves float16 and bfloat16,
-/// head dims that are multiples of 8 up to 128, up to 2^32 - 1 blocks of all rows, on compute capability 9.0. Reads the
+/// head dims that are multiples of 8 up to 128, up to 2^32 - 1 blocks of all rows and
+/// 2^31 - 1 representatives, on compute capability 9.0. Reads the
 /// request's q, k, v (with landmarks), sizes, strides, scale, cu_seqlens and causal; not its outputs.
 std::string refusal(const AttentionParams& params, const SelectionOptions& options);
 

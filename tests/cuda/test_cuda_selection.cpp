@@ -667,6 +667,11 @@ TEST(CudaSelectionRefusals, NameWhatIsWrong) {
   p = base();
   p.seq_q = p.seq_k = std::int64_t{1} << 25;
   EXPECT_EQ(refusal(p, {}), "137438953472 blocks of all rows; it counts up to 4294967295");
+  p = base();
+  p.heads_q = 16;
+  p.seq_q = std::int64_t{1} << 28;
+  p.seq_k = 64;
+  EXPECT_EQ(refusal(p, {.representatives = 64}), "2147483648 representatives; it takes up to 2147483647");
 
   const auto message = [&](const SelectionOptions& options) {
     return testing::message_of<InvalidArgument>([&] { validate(base(), options); });

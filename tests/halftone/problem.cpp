@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "support/random.hpp"
@@ -261,6 +262,18 @@ NaiveScores naive_scores(const Problem& p) {
         }
       }
   return result;
+}
+
+std::vector<float> landmark_biases(const Problem& p, const BlockMask& mask, const std::vector<bool>& gate) {
+  const std::vector<bool> kept = kept_blocks(p, mask);
+  std::vector<float> bias(kept.size(), -std::numeric_limits<float>::infinity());
+  for (int b = 0; b < p.batch(); ++b)
+    for (int h = 0; h < p.c.heads_q; ++h)
+      for (int t = 0; t < p.tiles(); ++t)
+        for (int block = 0; block < p.blocks(); ++block)
+          if (const std::size_t at = p.at(b, h, t, block); gate[h] && p.past(b, t, block) && !kept[at])
+            bias[at] = std::log(static_cast<float>(p.c.block_k));
+  return bias;
 }
 
 std::vector<bool> kept_blocks(const Problem& p, const BlockMask& device_mask) {

@@ -81,4 +81,8 @@ std::vector<T> to_vector(const Array<T>& view) {
 /// Whether each block of [batch, heads_q, tiles, blocks] is kept, by the list of the head or of its group.
 std::vector<bool> kept_blocks(const Problem& problem, const BlockMask& mask);
 
+/// The landmarks' biases: the logarithm of a block's keys for the past blocks of gated heads that the mask leaves out,
+/// -inf for all others.
+std::vector<float> landmark_biases(const Problem& problem, const BlockMask& mask, const std::vector<bool>& gate);
+
 }  // namespace halftone::testing
