@@ -53,6 +53,11 @@ def parse_arguments():
         parser.error("--seq: expected multiples of 128")
     if any(not 0 < density < 1 for density in arguments.density):
         parser.error("--density: expected numbers between 0 and 1")
+    if arguments.samples < 1:
+        parser.error("--samples: expected at least 1")
+    for name in ("seconds", "time_limit"):
+        if not getattr(arguments, name) > 0:
+            parser.error(f"--{name.replace('_', '-')}: expected a positive number")
     if not arguments.out.absolute().parent.is_dir():
         parser.error(f"--out: no folder {arguments.out.absolute().parent}")
     return arguments
@@ -60,9 +65,16 @@ def parse_arguments():
 
 class Comparison:
     def __init__(self, arguments):
-        import torch
+        try:
+            import torch
+        except ImportError:
+            sys.exit("compare_pytorch.py: no PyTorch, expected it installed (--from needs none)")
+        import contestants
         import halftone
         from measure import Timer
+        known = [*contestants.DENSE, *contestants.SPARSE, *contestants.OWN]
+        for name in set(arguments.methods or []).difference(known):
+            sys.exit(f"compare_pytorch.py: --methods: no {name}, expected some of: {', '.join(known)}")
         if not torch.cuda.is_available():
             sys.exit("compare_pytorch.py: no CUDA device, expected one (--from and --overhead need none)")
         torch.backends.cuda.matmul.allow_tf32 = False

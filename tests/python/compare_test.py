@@ -195,10 +195,16 @@ class Compare(unittest.TestCase):
     def test_refusals(self):
         for arguments, message in ((["--seq", "1000"], "--seq: expected multiples of 128"),
                                    (["--density", "1.5"], "--density: expected numbers between 0 and 1"),
+                                   (["--samples", "0"], "--samples: expected at least 1"),
+                                   (["--seconds", "nan"], "--seconds: expected a positive number"),
+                                   (["--time-limit", "-1"], "--time-limit: expected a positive number"),
                                    (["--out", "no/such/name"], "--out: no folder")):
             done = run(*arguments)
             self.assertEqual(done.returncode, 2)
             self.assertIn(message, done.stderr)
+        done = run("--methods", "SDPA cuDNN", "FlexAttenton")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("--methods: no FlexAttenton, expected some of: SDPA cuDNN, ", done.stderr)
 
     @unittest.skipIf(torch.cuda.is_available(), "there is a GPU")
     def test_says_that_there_is_no_gpu(self):
