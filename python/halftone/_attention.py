@@ -84,7 +84,7 @@ def block_sparse_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, ma
     On CUDA devices of compute capability 8.0 and up, head dims that are multiples of 8."""
     settings = (causal, scale or 0.0, kernel, max_seqlen_q, max_seqlen_k, return_lse, False)
     extras = () if sink is cu_seqlens_q is cu_seqlens_k is None else (sink, cu_seqlens_q, cu_seqlens_k)
-    layout = () if mask is None else mask.layout
+    layout = () if mask is None or is_compiling() else mask.layout  # cached, under a lock before Python 3.12
     plan = None if is_compiling() else _call.find_plan(q, k, v, extras, settings, None, layout)
     if plan is not None or not _seen_by_torch(q, k, v):
         o, lse, _ = _call.attend(plan, q, k, v, extras, settings, None if mask is None else mask.struct, layout)
