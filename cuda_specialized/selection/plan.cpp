@@ -61,8 +61,10 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   plan.group = params.heads_q / params.heads_kv;
   plan.log2_micro_block = std::countr_zero(static_cast<std::uint32_t>(options.micro_block));
   plan.log2_representatives = std::countr_zero(static_cast<std::uint32_t>(options.representatives));
-  plan.item_groups = ceil_div(plan.tiles * plan.group * options.representatives, kItemRows);
+  plan.row_groups = ceil_div(plan.tiles * plan.group * options.representatives, kRowGroup);
+  plan.item_groups = ceil_div(plan.row_groups, kItemRows / kRowGroup);
   plan.items = params.batch * params.heads_kv * plan.item_groups;
+  plan.folded = plan.items <= multiprocessors;
   plan.score_blocks = std::min(plan.items, multiprocessors);
   const patterns::detail::LogMass2 mass(params.scale);
   const float log2_size = std::log2(static_cast<float>(options.micro_block));

@@ -47,9 +47,13 @@ inline constexpr float kShareScale = 0x1p60f;
 /// Where a row's exponential of a block lies: neighbouring rows' in different banks of shared memory.
 __device__ inline int share_place(int pitch, int row, int block) { return row * pitch + (block ^ row % 8 * 8); }
 
-/// Items of a thread block: the longest rows first, back and forth over the thread blocks, so that each gets its share.
+/// Items of a thread block: two groups of kRowGroup representatives each, which share the copies of statistics. Where
+/// every thread block has one item at most, a group that sees much goes with one that sees little, so that all items take
+/// the same time; elsewhere neighbours go together, for fewer copies: the longest rows first, back and forth over the
+/// thread blocks, so that each gets its share.
 struct ItemPlace {
-  std::int32_t batch, head_kv, group;  ///< group: of kItemRows representatives
+  std::int32_t batch, head_kv;
+  std::int32_t first[2];  ///< representative of each group
   bool exists;
 
   __device__ ItemPlace(const Plan& plan, int round) {
@@ -58,12 +62,18 @@ struct ItemPlace {
     const std::uint32_t longest_first = plan.by_sequences.quotient(index);
     const std::uint32_t sequence = index - longest_first * plan.by_sequences.divisor;
     exists = index < static_cast<std::uint32_t>(plan.items);
-    group = plan.item_groups - 1 - static_cast<std::int32_t>(longest_first);
+    const auto nth = static_cast<std::int32_t>(longest_first);
+    const std::int32_t far = plan.folded ? plan.row_groups - 1 - nth : 2 * (plan.item_groups - 1 - nth);
+    const std::int32_t near = !plan.folded ? far + 1 : nth < far ? nth : plan.row_groups;  // the last: not there
+    first[0] = far * kRowGroup;
+    first[1] = near * kRowGroup;
     batch = static_cast<std::int32_t>(plan.by_heads_kv.quotient(sequence));
     head_kv = static_cast<std::int32_t>(sequence) - batch * plan.params.heads_kv;
   }
   __device__ std::int32_t sequence(const Plan& plan) const { return batch * plan.params.heads_kv + head_kv; }
-  __device__ RepresentativePlace place(const Plan& plan, int row) const { return {plan, group * kItemRows + row}; }
+  __device__ RepresentativePlace place(const Plan& plan, int row) const {
+    return {plan, row < kRowGroup ? first[0] + row : first[1] - kRowGroup + row};
+  }
 };
 
 /// What an item's rows see.
@@ -82,12 +92,15 @@ struct ItemReach {
     return (keys + (1 << log2_block) - 1) >> log2_block << plan.log2_micros;
   }
 
-  /// Copies of kColumns statistics: up to the last block that any of the item's representatives sees. A later tile of a
-  /// sequence sees no fewer blocks.
+  /// Copies of kColumns statistics that a group of rows meets: up to the last block that any of its representatives
+  /// sees. A later tile of a sequence sees no fewer blocks.
+  __device__ int chunks(const Plan& plan, const ItemPlace& item, int row_group) const {
+    const int tiles = (len_q + kTileQueries - 1) >> kLog2TileQueries, first = row_group * kRowGroup;
+    const int last = min(item.place(plan, first + kRowGroup - 1).tile, tiles - 1);
+    return item.place(plan, first).tile < tiles ? (micros(plan, last) + kColumns - 1) >> kLog2Columns : 0;
+  }
   __device__ int chunks(const Plan& plan, const ItemPlace& item) const {
-    const int tiles = (len_q + kTileQueries - 1) >> kLog2TileQueries;
-    const int last = min(item.place(plan, kItemRows - 1).tile, tiles - 1);
-    return item.place(plan, 0).tile < tiles ? (micros(plan, last) + kColumns - 1) >> kLog2Columns : 0;
+    return max(chunks(plan, item, 0), chunks(plan, item, 1));
   }
 };
 

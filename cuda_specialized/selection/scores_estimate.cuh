@@ -35,13 +35,15 @@ class ScoreEstimate {
   /// What its rows see, which does not depend on the kernel before.
   __device__ void place(const ItemPlace& item, const ItemReach& reach) {
     len_k_ = reach.len_k;
+    chunks_ = reach.chunks(plan_, item, row_group());
     const int micros = (len_k_ + (1 << plan_.log2_micro_block) - 1) >> plan_.log2_micro_block;
 #pragma unroll
     for (int r = 0; r < 2; ++r) limit_[r] = min(micros, reach.micros(plan_, item.place(plan_, row() + 8 * r).tile));
     plain_ = __reduce_min_sync(0xffffffffu, min(len_k_ >> plan_.log2_micro_block, min(limit_[0], limit_[1])));
   }
 
-  /// The exponentials of the blocks of `chunks` copies, to the shares; from them to shares, to the sums.
+  /// The exponentials of the blocks of the rows' copies, to the shares; from them to shares, to the sums. `chunks`:
+  /// copies of the item.
   __device__ void run(int chunks) {
     reference_[0] = reference_[1] = sum_[0] = sum_[1] = 0.0f;
     const std::uint8_t* rows = s_.rows[row_group()];
@@ -49,16 +51,19 @@ class ScoreEstimate {
     const std::uint64_t squares = narrow_operand(rows + wide_bytes(kRowGroup, Config::kDim));
     float mean[kTile], variance[kTile];
 #pragma unroll 1
-    for (int chunk = 0; chunk < chunks; ++chunk) {
+    for (int chunk = 0; chunk < chunks_; ++chunk) {
       s_.full[ring_.index].wait(ring_.phase);
       issue(mean, variance, queries, squares);
       wgmma_wait<0>();
       pin(mean);
       pin(variance);
-      __syncwarp();
-      if (lane() == 0) s_.empty[ring_.index].arrive();
-      ring_.advance();
+      release_copy();
       weigh(mean, variance, chunk);
+    }
+#pragma unroll 1
+    for (int chunk = chunks_; chunk < chunks; ++chunk) {
+      s_.full[ring_.index].wait(ring_.phase);
+      release_copy();
     }
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
@@ -76,6 +81,12 @@ class ScoreEstimate {
   __device__ static int lane() { return static_cast<int>(threadIdx.x % 32); }
   __device__ static int row() {
     return row_group() * kRowGroup + static_cast<int>(threadIdx.x % 128 / 32) * 16 + lane() / 4;
+  }
+
+  __device__ void release_copy() {
+    __syncwarp();
+    if (lane() == 0) s_.empty[ring_.index].arrive();
+    ring_.advance();
   }
 
   __device__ void issue(float (&mean)[kTile], float (&variance)[kTile], const Operand<1024, 16>& queries,
@@ -234,7 +245,7 @@ class ScoreEstimate {
   const Plan& plan_;
   ScoreShared<Config>& s_;
   std::uint16_t* shares_;
-  std::int32_t len_k_ = 0;
+  std::int32_t len_k_ = 0, chunks_ = 0;
   std::int32_t limit_[2] = {}, plain_ = 0;  ///< micro-blocks that count for a row; that need no mask
   float reference_[2] = {}, sum_[2] = {};
   RingPlace<Config::kStages> ring_;

@@ -110,7 +110,7 @@ __device__ void finish_scores(const Plan& plan, ScoreShared<Config>& s, const It
     const int row = static_cast<int>(i / octets << plan.log2_representatives);
     const int block = static_cast<int>(i % octets) * 8;
     const RepresentativePlace place = item.place(plan, row);
-    if (place.tile >= plan.tiles) return;
+    if (place.tile >= plan.tiles) continue;
     const TileRange range = plan.ranges[item.batch * plan.tiles + place.tile];
     if (block >= range.visible) continue;
     const int runs = (range.queries + (1 << log2_run) - 1) >> log2_run;
