@@ -55,13 +55,19 @@ struct MaskGeometry {
     return static_cast<std::int32_t>(visible_keys(b, first) / block_k);
   }
 
-  /// Causal and ragged flags that block `block` of tile `tile` needs (BlockKind).
+  /// Leading key blocks of a tile that cross the end neither of the keys nor of the queries.
+  HALFTONE_FUNCTION std::int32_t whole_blocks(std::int64_t b, std::int64_t tile) const {
+    return (tile + 1) * block_q > len_q(b) ? 0 : static_cast<std::int32_t>(len_k(b) / block_k);
+  }
+
+  /// Causal and ragged flags (BlockKind) that block `block` of a tile of the sequence needs.
   HALFTONE_FUNCTION std::uint8_t edge_kind(std::int64_t b, std::int64_t tile, std::int64_t block) const {
-    const std::int64_t first_q = tile * block_q, last_key = (block + 1) * block_k - 1;
-    std::uint8_t kind = kBlockFull;
-    if (last_key >= len_k(b) || first_q + block_q > len_q(b)) kind |= kBlockRagged;
-    if (causal && last_key > first_q + (len_k(b) - len_q(b))) kind |= kBlockCausal;
-    return kind;
+    return edge_kind_after(past_blocks(b, tile), whole_blocks(b, tile), block);
+  }
+  /// The same where past_blocks and whole_blocks of the tile are known.
+  HALFTONE_FUNCTION std::uint8_t edge_kind_after(std::int32_t past, std::int32_t whole, std::int64_t block) const {
+    return static_cast<std::uint8_t>((block >= whole ? kBlockRagged : kBlockFull) |
+                                     (causal && block >= past ? kBlockCausal : kBlockFull));
   }
 };
 

@@ -27,7 +27,7 @@ __device__ inline std::uint32_t wait_for_count(const std::uint32_t* from) {
 /// One row of the mask, by a warp.
 struct Row {
   int row;
-  int visible, past;
+  int visible, past, whole;
 
   /// Marks of a lane's word `at`.
   __device__ Marks marks(const Plan& plan, int at) const {
@@ -73,15 +73,14 @@ __device__ void write_biases(const Plan& plan, const Row& row, const std::uint32
 /// The list of one row from its words, by a warp.
 __device__ void write_row(const Plan& plan, const Row& row, const std::uint32_t* words, std::int32_t* col_idx,
                           std::uint8_t* kind) {
-  const int lane = static_cast<int>(threadIdx.x % 32), tile = row.row % plan.tiles;
-  const int b = row.row / plan.tiles / plan.geometry.heads;
+  const int lane = static_cast<int>(threadIdx.x % 32);
 #pragma unroll 1
   for (int begin = 0; begin < row.visible; begin += 32) {
     const std::uint32_t word = words[begin / 32];
     if (word >> lane & 1u) {
       const int at = __popc(word & ((1u << lane) - 1u));
       col_idx[at] = begin + lane;
-      kind[at] = plan.geometry.edge_kind(b, tile, begin + lane);
+      kind[at] = plan.geometry.edge_kind_after(row.past, row.whole, begin + lane);
     }
     col_idx += __popc(word);
     kind += __popc(word);
@@ -89,8 +88,9 @@ __device__ void write_row(const Plan& plan, const Row& row, const std::uint32_t*
 }
 
 struct ListShared {
-  std::int64_t entry[kListRows];
   int length[kListRows];
+  std::uint32_t offset[kListRows];  ///< of a row's list from the thread block's first
+  std::uint32_t before;             ///< blocks that rows of the thread blocks before keep
   std::uint32_t number;
 };
 
@@ -99,22 +99,21 @@ struct ListShared {
 __device__ void place_rows(const Plan& plan, ListShared& s, int list, float tolerance) {
   const int thread = static_cast<int>(threadIdx.x), first_row = list * kListRows;
   const int rows = min(kListRows, plan.rows - first_row);
-  std::uint32_t mine = 0, end = 0;
   if (thread < 32) {
-    mine = thread < rows ? static_cast<std::uint32_t>(s.length[thread]) : 0;
-    end = inclusive_warp_scan(mine);
+    const std::uint32_t mine = thread < rows ? static_cast<std::uint32_t>(s.length[thread]) : 0;
+    const std::uint32_t end = inclusive_warp_scan(mine);
     if (thread == 31) publish(plan.progress + list, end);
+    if (thread < rows) s.offset[thread] = end - mine;
   }
-  std::uint32_t others = 0, before;
+  std::uint32_t others = 0;
   for (int i = thread; i < list; i += kThreads) others += wait_for_count(plan.progress + i);
-  exclusive_scan<kThreads>(others, before);
-  if (thread < rows) {
-    s.entry[thread] = before + end - mine;
-    plan.row_ptr[first_row + thread] = before + end - mine;
-  }
+  if (others = __reduce_add_sync(0xffffffffu, others); thread % 32 == 0 && others > 0) atomicAdd(&s.before, others);
+  __syncthreads();
+  if (thread < rows) plan.row_ptr[first_row + thread] = s.before + s.offset[thread];
   if (thread == rows - 1 && first_row + rows == plan.rows) {
-    plan.row_ptr[plan.rows] = before + end;
-    plan.control->outcome.kept = before + end;
+    const std::uint32_t end = s.before + s.offset[thread] + static_cast<std::uint32_t>(s.length[thread]);
+    plan.row_ptr[plan.rows] = end;
+    plan.control->outcome.kept = end;
     plan.control->outcome.tolerance = tolerance;
   }
 }
@@ -123,7 +122,10 @@ __global__ void __launch_bounds__(kThreads, 3) lists_kernel(const __grid_constan
   extern __shared__ std::uint32_t words[];  // [kListRows, words per row]
   __shared__ ListShared s;
   fetch_parameters(plan);
-  if (threadIdx.x == 0) s.number = atomicAdd(&plan.control->next_list, 1u);
+  if (threadIdx.x == 0) {
+    s.number = atomicAdd(&plan.control->next_list, 1u);
+    s.before = 0;
+  }
   launch_dependents();
   __syncthreads();
   const int list = static_cast<int>(s.number), warp = static_cast<int>(threadIdx.x / 32);
@@ -137,7 +139,7 @@ __global__ void __launch_bounds__(kThreads, 3) lists_kernel(const __grid_constan
   // these leave open, come meanwhile.
   const DigitCounts<kGroups, kGroupStride, kThreads> groups(plan.group_bins);
   const SearchState before = plan.control->search[1];
-  const Row row{mask_row, range.visible, range.past};
+  const Row row{mask_row, range.visible, range.past, range.whole};
   Marks marks = row.marks(plan, lane);
   float tolerance = static_cast<float>(plan.options.tolerance);
   if (plan.has_budget()) {
@@ -166,9 +168,9 @@ __global__ void __launch_bounds__(kThreads, 3) lists_kernel(const __grid_constan
   if (lane == 0) s.length[warp] = kept;
   __syncthreads();
   place_rows(plan, s, list, tolerance);
-  __syncthreads();
   if (number >= plan.rows) return;
-  write_row(plan, row, own_words, plan.col_idx + s.entry[warp], plan.kind + s.entry[warp]);
+  const std::uint32_t entry = s.before + s.offset[warp];
+  write_row(plan, row, own_words, plan.col_idx + entry, plan.kind + entry);
   if (plan.options.landmarks) write_biases(plan, row, own_words);
 }
 static_assert(kListRows <= 32, "a warp scans the rows");

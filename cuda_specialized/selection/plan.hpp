@@ -61,7 +61,8 @@ struct TileRange {
   std::int32_t visible, sink_end, near_begin, near_end;
   std::int32_t past;     ///< leading blocks that landmarks may stand for
   std::int32_t queries;  ///< that exist
-  std::int32_t unused[2];
+  std::int32_t whole;    ///< leading blocks that cross no end
+  std::int32_t unused;
 
   HALFTONE_FUNCTION bool forced(std::int32_t block) const {
     return block < sink_end || (block >= near_begin && block < near_end);

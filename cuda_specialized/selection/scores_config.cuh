@@ -76,32 +76,32 @@ struct ItemPlace {
   }
 };
 
-/// What an item's rows see.
+/// What an item's rows see, all of it read at once: trips to the L2 cache, one after the other, cost more than all else
+/// that precedes the first product.
 struct ItemReach {
-  int len_q, len_k;
+  int chunks[2];  ///< copies of kColumns statistics that each group of rows meets
+  int micros[2];  ///< in the blocks that two rows see; some of the last may lie past the sequence's end
 
-  __device__ ItemReach(const Plan& plan, const ItemPlace& item)
-      : len_q(static_cast<int>(plan.geometry.len_q(item.batch))),
-        len_k(static_cast<int>(plan.geometry.len_k(item.batch))) {}
-
-  /// Micro-blocks in the blocks that a tile sees; some of the last may lie past the sequence's end.
-  __device__ int micros(const Plan& plan, int tile) const {
-    const int first = tile * kTileQueries, last = min(first + kTileQueries, len_q) - 1;
-    const int keys = first < len_q ? plan.geometry.visible_keys(len_q, len_k, last) : 0;
-    const int log2_block = plan.log2_micro_block + plan.log2_micros;
-    return (keys + (1 << log2_block) - 1) >> log2_block << plan.log2_micros;
+  /// Of the rows `row` and row + 8.
+  __device__ ItemReach(const Plan& plan, const ItemPlace& item, int row) {
+    const auto len_q = static_cast<int>(plan.geometry.len_q(item.batch));
+    const int last = ((len_q + kTileQueries - 1) >> kLog2TileQueries) - 1;
+    // The last tile of a group of rows sees no fewer blocks than those before.
+    const int rows[4] = {kRowGroup - 1, kItemRows - 1, row, row + 8};
+    int tile[4], visible[4];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      tile[i] = item.place(plan, rows[i]).tile;
+      visible[i] = plan.ranges[item.batch * plan.tiles + max(min(tile[i], last), 0)].visible << plan.log2_micros;
+    }
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const bool exists = item.place(plan, i * kRowGroup).tile <= last;
+      chunks[i] = exists ? (visible[i] + kColumns - 1) >> kLog2Columns : 0;
+      micros[i] = tile[2 + i] <= last ? visible[2 + i] : 0;
+    }
   }
-
-  /// Copies of kColumns statistics that a group of rows meets: up to the last block that any of its representatives
-  /// sees. A later tile of a sequence sees no fewer blocks.
-  __device__ int chunks(const Plan& plan, const ItemPlace& item, int row_group) const {
-    const int tiles = (len_q + kTileQueries - 1) >> kLog2TileQueries, first = row_group * kRowGroup;
-    const int last = min(item.place(plan, first + kRowGroup - 1).tile, tiles - 1);
-    return item.place(plan, first).tile < tiles ? (micros(plan, last) + kColumns - 1) >> kLog2Columns : 0;
-  }
-  __device__ int chunks(const Plan& plan, const ItemPlace& item) const {
-    return max(chunks(plan, item, 0), chunks(plan, item, 1));
-  }
+  __device__ int all_chunks() const { return max(chunks[0], chunks[1]); }
 };
 
 }  // namespace halftone::cuda::selection

@@ -32,13 +32,18 @@ class ScoreEstimate {
   __device__ ScoreEstimate(const Plan& plan, ScoreShared<Config>& shared, std::uint16_t* shares)
       : plan_(plan), s_(shared), shares_(shares) {}
 
-  /// What its rows see, which does not depend on the kernel before.
+  /// The first of the two rows that a thread holds; the other is eight further.
+  __device__ static int row() {
+    return row_group() * kRowGroup + static_cast<int>(threadIdx.x % 128 / 32) * 16 + lane() / 4;
+  }
+
+  /// What its rows see.
   __device__ void place(const ItemPlace& item, const ItemReach& reach) {
-    len_k_ = reach.len_k;
-    chunks_ = reach.chunks(plan_, item, row_group());
+    len_k_ = static_cast<int>(plan_.geometry.len_k(item.batch));
+    chunks_ = row_group() == 0 ? reach.chunks[0] : reach.chunks[1];
     const int micros = (len_k_ + (1 << plan_.log2_micro_block) - 1) >> plan_.log2_micro_block;
 #pragma unroll
-    for (int r = 0; r < 2; ++r) limit_[r] = min(micros, reach.micros(plan_, item.place(plan_, row() + 8 * r).tile));
+    for (int r = 0; r < 2; ++r) limit_[r] = min(micros, reach.micros[r]);
     plain_ = __reduce_min_sync(0xffffffffu, min(len_k_ >> plan_.log2_micro_block, min(limit_[0], limit_[1])));
   }
 
@@ -75,13 +80,10 @@ class ScoreEstimate {
   }
 
  private:
-  // This thread's half of the columns, 64 of the rows, and first row.
+  // This thread's half of the columns, and 64 of the rows.
   __device__ static int half() { return static_cast<int>(threadIdx.x / 128 % 2); }
   __device__ static int row_group() { return static_cast<int>(threadIdx.x / 256); }
   __device__ static int lane() { return static_cast<int>(threadIdx.x % 32); }
-  __device__ static int row() {
-    return row_group() * kRowGroup + static_cast<int>(threadIdx.x % 128 / 32) * 16 + lane() / 4;
-  }
 
   __device__ void release_copy() {
     __syncwarp();

@@ -28,8 +28,7 @@ __device__ void fetch_statistics(const Plan& plan, ScoreShared<Config>& s) {
   for (int round = 0;; ++round) {
     const ItemPlace item(plan, round);
     if (!item.exists) return;
-    const int chunks = ItemReach(plan, item).chunks(plan, item);
-    if (round == 0) wait_for_previous_kernel();
+    const int chunks = ItemReach(plan, item, 0).all_chunks();
     const std::uint8_t* from =
         plan.statistics + std::int64_t{item.sequence(plan)} * plan.chunks * Config::kStatisticsBytes;
 #pragma unroll 1
@@ -51,12 +50,11 @@ __device__ void score(const Plan& plan, ScoreShared<Config>& s) {
   ScoreEstimate<Config> estimate(plan, s, shares);
   ItemPlace item(plan, 0);
   for (int round = 0; item.exists;) {
-    const ItemReach reach(plan, item);
-    const int chunks = reach.chunks(plan, item);
+    const ItemReach reach(plan, item, estimate.row());
+    const int chunks = reach.all_chunks();
     estimate.place(item, reach);
     queries.complete();
     named_sync(kConsumerBarrier, Config::kConsumers);  // the queries are there, the last item's shares read
-    if (round == 0) wait_for_previous_kernel();
     if (chunks > 0) estimate.run(chunks);
     named_sync(kConsumerBarrier, Config::kConsumers);  // shares and factors are there, the queries read
     const ItemPlace next(plan, ++round);
@@ -84,6 +82,7 @@ __global__ void __launch_bounds__(Config::kThreads, 1) scores_kernel(const __gri
   for (int i = static_cast<int>(threadIdx.x); i < kFirstBins / 4; i += Config::kThreads)
     reinterpret_cast<uint4*>(s.bins)[i] = {};
   __syncthreads();
+  wait_for_previous_kernel();
   if (threadIdx.x < Config::kConsumers) {
     take_registers<Config::kConsumerRegisters>();
     score<Config>(plan, s);

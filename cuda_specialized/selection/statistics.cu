@@ -173,6 +173,7 @@ __device__ void prepare(const Plan& plan) {
     range.near_begin = static_cast<std::int32_t>(min(blocks.near_begin, std::int64_t{plan.blocks}));
     range.near_end = static_cast<std::int32_t>(blocks.near_end);
     range.past = plan.geometry.past_blocks(b, tile);
+    range.whole = plan.geometry.whole_blocks(b, tile);
     range.queries = static_cast<std::int32_t>(max(min(queries, std::int64_t{kTileQueries}), std::int64_t{0}));
     plan.ranges[i] = range;
     visible += static_cast<std::uint64_t>(blocks.visible);
