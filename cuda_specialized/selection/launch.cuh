@@ -1,7 +1,6 @@
 // Launching a kernel that may start while the one before it still runs.
 #pragma once
 
-#include "halftone/cuda_specialized/common/barrier.cuh"
 #include "halftone/cuda_specialized/common/check.hpp"
 #include "halftone/cuda_specialized/selection/plan.hpp"
 
@@ -21,16 +20,6 @@ inline void launch_after(void (*kernel)(Plan), const Plan& plan, int blocks, int
   config.attrs = &early;
   config.numAttrs = 1;
   HALFTONE_CUDA_CHECK(cudaLaunchKernelEx(&config, kernel, plan));
-}
-
-/// Brings the plan into the constant cache: each of its 64-byte lines that a kernel meets later would be a trip to the
-/// L2 cache of its own.
-__device__ inline void fetch_parameters(const Plan& plan) {
-  const auto* words = reinterpret_cast<const std::uint32_t*>(&plan);
-  std::uint32_t all = 0;
-#pragma unroll
-  for (int i = 0; i < static_cast<int>(sizeof(Plan) / 4); i += 16) all ^= words[i];
-  if (all == 0x9e3779b9u) __nanosleep(0);  // or else the reads would be left out
 }
 
 }  // namespace halftone::cuda::selection

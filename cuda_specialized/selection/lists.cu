@@ -121,7 +121,6 @@ __device__ void place_rows(const Plan& plan, ListShared& s, int list, float tole
 __global__ void __launch_bounds__(kThreads, 3) lists_kernel(const __grid_constant__ Plan plan) {
   extern __shared__ std::uint32_t words[];  // [kListRows, words per row]
   __shared__ ListShared s;
-  fetch_parameters(plan);
   if (threadIdx.x == 0) {
     s.number = atomicAdd(&plan.control->next_list, 1u);
     s.before = 0;

@@ -71,7 +71,6 @@ __global__ void __launch_bounds__(Config::kThreads, 1) scores_kernel(const __gri
   extern __shared__ __align__(1024) std::uint8_t raw[];  // the 128-byte swizzle repeats every 1,024 bytes
   auto& s = *reinterpret_cast<ScoreShared<Config>*>(raw);
   launch_dependents();
-  fetch_parameters(plan);
   if (threadIdx.x < Config::kConsumers) ScoreQueries<Config>(plan, s).load(ItemPlace(plan, 0));
   if (threadIdx.x == Config::kConsumers) {
     for (Barrier& barrier : s.full) barrier.init(1);

@@ -75,7 +75,6 @@ struct Stretch {
 
 /// In few registers, so that thread blocks of the next kernel fit beside it.
 __global__ void __maxnreg__(40) threshold_kernel(const __grid_constant__ Plan plan) {
-  fetch_parameters(plan);
   // Neighbouring rows to different thread blocks: few rows keep all multiprocessors busy.
   const int blocks = static_cast<int>(gridDim.x), warp = static_cast<int>(threadIdx.x / 32);
   Stretch next(plan, warp * blocks + static_cast<int>(blockIdx.x));
