@@ -107,7 +107,7 @@ struct Plan {
   std::int32_t item_groups;           ///< items per key-value head: ceil(row_groups / 2)
   std::int32_t items;                 ///< of kItemRows representatives, over all sequences and key-value heads
   std::int32_t share_pitch;           ///< from one row's exponentials to the next one's: whole lines of shared memory
-  std::int32_t folded;                     ///< 1: the longest group of rows goes with the shortest
+  std::int32_t folded;                ///< 1: the longest group of rows goes with the shortest
   std::int32_t score_blocks, list_blocks;  ///< thread blocks of the scores' and of the lists' kernel
   LogMassTerms log_mass;                   ///< of a full micro-block
   Divider by_group, by_heads_kv, by_sequences, by_tiles, by_head_tiles;  ///< the last: tiles of a sequence's heads

@@ -48,9 +48,9 @@ inline constexpr float kShareScale = 0x1p60f;
 __device__ inline int share_place(int pitch, int row, int block) { return row * pitch + (block ^ row % 8 * 8); }
 
 /// Items of a thread block: two groups of kRowGroup representatives each, which share the copies of statistics. Where
-/// every thread block has one item at most, a group that sees much goes with one that sees little, so that all items take
-/// the same time; elsewhere neighbours go together, for fewer copies: the longest rows first, back and forth over the
-/// thread blocks, so that each gets its share.
+/// every thread block has one item at most, a group that sees much goes with one that sees little, so that all items
+/// take the same time; elsewhere neighbours go together, for fewer copies: the longest rows first, back and forth over
+/// the thread blocks, so that each gets its share.
 struct ItemPlace {
   std::int32_t batch, head_kv;
   std::int32_t first[2];  ///< representative of each group
@@ -76,8 +76,7 @@ struct ItemPlace {
   }
 };
 
-/// What an item's rows see, all of it read at once: trips to the L2 cache, one after the other, cost more than all else
-/// that precedes the first product.
+/// What an item's rows see, all of it read at once: the first product waits for it.
 struct ItemReach {
   int chunks[2];  ///< copies of kColumns statistics that each group of rows meets
   int micros[2];  ///< in the blocks that two rows see; some of the last may lie past the sequence's end
