@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The library beside what PyTorch users would pick instead, on one GPU, in one process, on the same tensors and masks:
 SDPA with each backend, FlexAttention compiled, FlashAttention-4's and FlashInfer's block sparsity where they are
-installed (PyPI: flash-attn-4, flashinfer-python). Forward pass, bfloat16, 16,384 tokens in all (one sequence at least), hidden size 2,048.
+installed (PyPI: flash-attn-4, flashinfer-python). Forward pass, bfloat16, 16,384 tokens in all (one sequence at least),
+hidden size 2,048.
 
 Masks keep the same share of random blocks of 128 x 128 in every row, the row's own among them; "halftone, selecting" is
 the whole call of halftone.attention, which chooses its own blocks in the time given, with the default settings and with

@@ -28,16 +28,12 @@ struct MaskGeometry {
     return cu_seqlens_k ? cu_seqlens_k[b + 1] - cu_seqlens_k[b] : seq_k;
   }
 
-  /// Keys visible to query `query` of a sequence of lq queries and lk keys: [0, visible_keys), causal diagonal at the
-  /// bottom right.
-  template <class Int>
-  HALFTONE_FUNCTION Int visible_keys(Int lq, Int lk, Int query) const {
-    if (!causal) return lk;
-    const Int end = query + (lk - lq) + 1;
-    return end < 0 ? 0 : (end < lk ? end : lk);
-  }
+  /// Keys of sequence b visible to query `query`: [0, visible_keys), causal diagonal at the bottom right.
   HALFTONE_FUNCTION std::int64_t visible_keys(std::int64_t b, std::int64_t query) const {
-    return visible_keys(len_q(b), len_k(b), query);
+    const std::int64_t lk = len_k(b);
+    if (!causal) return lk;
+    const std::int64_t end = query + (lk - len_q(b)) + 1;
+    return end < 0 ? 0 : (end < lk ? end : lk);
   }
 
   /// Leading key blocks that hold at least one key visible to some query of the tile; 0 past the sequence's end.
