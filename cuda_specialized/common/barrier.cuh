@@ -15,6 +15,10 @@ struct alignas(8) Barrier {
   __device__ void arrive() {
     asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(&word)) : "memory");
   }
+  /// For that many threads.
+  __device__ void arrive(int times) {
+    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(&word)), "r"(times) : "memory");
+  }
   /// Arrives, and makes the phase wait for `bytes` of bulk copies besides.
   __device__ void arrive_expect(std::uint32_t bytes) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(&word)), "r"(bytes)

@@ -1,26 +1,28 @@
 // Division by what is known on the host.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
 #include "halftone/core/portability.hpp"
 
 namespace halftone::cuda::selection {
 
-/// Quotients of a number of 32 bits by a divisor that is known on the host (Lemire, Kaser and Kurz 2019).
+/// Quotients of numbers below 2^31 by a divisor that is known on the host, from 1 to 2^31: the product with
+/// ceil(2^(31 + log2) / divisor), where log2 is the divisor's, rounded up (Granlund and Montgomery 1994).
 struct Divider {
-  std::uint32_t divisor = 1;
-  std::uint64_t reciprocal = 0;  ///< 2^64 / divisor, rounded up; of 1: unused
+  std::uint32_t divisor = 1, factor = 1u << 31, log2 = 0;
 
   Divider() = default;
-  explicit Divider(std::uint32_t d) : divisor(d), reciprocal(~std::uint64_t{0} / d + 1) {}
+  explicit Divider(std::uint32_t d) : divisor(d), log2(static_cast<std::uint32_t>(std::bit_width(d - 1))) {
+    factor = static_cast<std::uint32_t>(((std::uint64_t{1} << (31 + log2)) + d - 1) / d);
+  }
   HALFTONE_FUNCTION std::uint32_t quotient(std::uint32_t n) const {
 #ifdef __CUDA_ARCH__
-    const auto high = static_cast<std::uint32_t>(__umul64hi(reciprocal, n));
+    return __umulhi(2 * n, factor) >> log2;
 #else
-    const auto high = static_cast<std::uint32_t>(static_cast<unsigned __int128>(reciprocal) * n >> 64);
+    return static_cast<std::uint32_t>(std::uint64_t{2 * n} * factor >> 32) >> log2;
 #endif
-    return divisor == 1 ? n : high;
   }
 };
 

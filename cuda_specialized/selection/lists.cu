@@ -131,14 +131,14 @@ __global__ void __launch_bounds__(kThreads, 3) lists_kernel(const __grid_constan
   const int lane = static_cast<int>(threadIdx.x % 32), number = list * kListRows + warp;
   std::uint32_t* own_words = words + warp * plan.words();
   const int mask_row = min(number, plan.rows - 1);
-  const TileRange& range = plan.range_of(mask_row);
+  const auto [sequence, tile] = plan.mask_row(mask_row);
+  const Row row{mask_row, sequence.visible(tile), sequence.past(tile), sequence.whole(tile)};
   const float* priorities = plan.priorities + std::int64_t{mask_row} * plan.blocks;
   wait_for_previous_kernel();
   // The search for the tolerance is the longest chain; the marks of a row's first words, and priorities of blocks that
   // these leave open, come meanwhile.
   const DigitCounts<kGroups, kGroupStride, kThreads> groups(plan.group_bins);
   const SearchState before = plan.control->search[1];
-  const Row row{mask_row, range.visible, range.past, range.whole};
   Marks marks = row.marks(plan, lane);
   float tolerance = static_cast<float>(plan.options.tolerance);
   if (plan.has_budget()) {

@@ -47,7 +47,6 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   g.causal = params.causal;
   g.cu_seqlens_q = params.cu_seqlens_q;
   g.cu_seqlens_k = params.cu_seqlens_k;
-  plan.near = {g, options.sink_blocks, options.local_blocks};
 
   plan.tiles = g.tiles();
   plan.blocks = g.blocks();
@@ -59,6 +58,8 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   plan.chunks = ceil_div(plan.blocks, plan.chunk_blocks);
   plan.share_pitch = ceil_div(plan.chunks * plan.chunk_blocks, 64) * 64;
   plan.group = params.heads_q / params.heads_kv;
+  plan.log2_block = std::countr_zero(static_cast<std::uint32_t>(options.block_k));
+  plan.local_blocks = std::min(options.local_blocks, 1 << 29);
   plan.log2_micro_block = std::countr_zero(static_cast<std::uint32_t>(options.micro_block));
   plan.log2_representatives = std::countr_zero(static_cast<std::uint32_t>(options.representatives));
   plan.row_groups = ceil_div(plan.tiles * plan.group * options.representatives, kRowGroup);
@@ -81,7 +82,6 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   const std::int64_t entries = g.rows() * plan.blocks;
   Pieces pieces(workspace);
   pieces.take(plan.control, 1);
-  pieces.take(plan.ranges, std::int64_t{params.batch} * plan.tiles);
   pieces.take(plan.first_bins, kFirstBins);
   pieces.take(plan.group_bins, kGroups * kGroupStride);
   pieces.take(plan.second_bins, kSecondBins);

@@ -10,11 +10,10 @@
 #include "halftone/core/mask_geometry.hpp"
 #include "halftone/cuda_specialized/selection/divider.hpp"
 #include "halftone/cuda_specialized/selection/selection.hpp"
-#include "halftone/patterns/halftone/near_field.hpp"
+#include "halftone/cuda_specialized/selection/tile_range.hpp"
 
 namespace halftone::cuda::selection {
 
-inline constexpr int kLog2TileQueries = 7, kTileQueries = 1 << kLog2TileQueries;  ///< queries per tile
 inline constexpr int kRowGroup = 64;   ///< representatives of one product, a warpgroup's
 inline constexpr int kItemRows = 128;  ///< representatives that one thread block scores at a time
 inline constexpr int kLog2Columns = 7, kColumns = 1 << kLog2Columns;  ///< micro-blocks of one copy
@@ -56,19 +55,6 @@ struct Control {
   std::uint32_t next_list;  ///< thread blocks that have begun to list
 };
 
-/// TileBlocks and what else rows of one tile share, in 32 bits.
-struct TileRange {
-  std::int32_t visible, sink_end, near_begin, near_end;
-  std::int32_t past;     ///< leading blocks that landmarks may stand for
-  std::int32_t queries;  ///< that exist
-  std::int32_t whole;    ///< leading blocks that cross no end
-  std::int32_t unused;
-
-  HALFTONE_FUNCTION bool forced(std::int32_t block) const {
-    return block < sink_end || (block >= near_begin && block < near_end);
-  }
-};
-
 /// Operands as wgmma reads them: rows of means (or queries) in chunks of 64 columns with the 128-byte swizzle, behind
 /// them the rows' 16 grouped variances (or squares) with the 32-byte swizzle.
 HALFTONE_FUNCTION constexpr int wide_bytes(int rows, int dim) { return rows * dim * 2; }
@@ -88,16 +74,23 @@ struct LogMassTerms {
   float logit, spread, cap, log2_size;
 };
 
+/// The tile that a row of the mask is for.
+struct MaskRow {
+  SequenceTiles sequence;
+  std::int32_t tile;
+};
+
 struct Plan {
   AttentionParams params;
   MaskGeometry geometry;
-  patterns::detail::NearField near;
   SelectionOptions options;
 
   std::int32_t tiles, blocks;
   std::int32_t rows;                  ///< of the mask
   std::int32_t dim;                   ///< padded to 64 or 128
   std::int32_t log2_micro_block;      ///< keys per micro-block
+  std::int32_t log2_block;            ///< keys per block
+  std::int32_t local_blocks;          ///< at most 2^29: all
   std::int32_t micros, log2_micros;   ///< micro-blocks per block
   std::int32_t chunks;                ///< copies along the keys: ceil(blocks * micros / kColumns)
   std::int32_t chunk_blocks;          ///< blocks of a copy
@@ -116,7 +109,6 @@ struct Plan {
   std::uint16_t* shares;       ///< [score_blocks, kItemRows, share_pitch] bfloat16; null: in shared memory
   float* priorities;           ///< [rows, blocks]; later the landmarks' biases
   Marks* marks;                ///< [rows, words()]
-  TileRange* ranges;           ///< [batch, tiles]
   std::uint32_t* first_bins;   ///< [kFirstBins]
   std::uint32_t* group_bins;   ///< [kGroups, kGroupStride], of which the first counts
   std::uint32_t* second_bins;  ///< [kSecondBins]; the three follow one another
@@ -128,9 +120,15 @@ struct Plan {
   std::uint16_t *landmark_key, *landmark_value;  ///< [batch, heads_kv, blocks, params.dim] or null
 
   HALFTONE_FUNCTION std::int32_t words() const { return (blocks + 31) / 32; }
-  HALFTONE_FUNCTION const TileRange& range_of(std::int32_t row) const {
-    const auto at = static_cast<std::uint32_t>(row), n = static_cast<std::uint32_t>(tiles);
-    return ranges[by_head_tiles.quotient(at) * n + at - by_tiles.quotient(at) * n];
+  HALFTONE_FUNCTION SequenceTiles sequence(std::int32_t b) const {
+    const SequenceExtent extent = sequence_extent(params, b);
+    return {static_cast<std::int32_t>(extent.len_q), static_cast<std::int32_t>(extent.len_k), log2_block,
+            options.sink_blocks, local_blocks, params.causal};
+  }
+  HALFTONE_FUNCTION MaskRow mask_row(std::int32_t row) const {
+    const auto at = static_cast<std::uint32_t>(row);
+    return {sequence(static_cast<std::int32_t>(by_head_tiles.quotient(at))),
+            row - static_cast<std::int32_t>(by_tiles.quotient(at)) * tiles};
   }
   HALFTONE_FUNCTION bool has_budget() const { return options.density > 0.0; }
   HALFTONE_FUNCTION std::int32_t item_share_bytes() const { return kItemRows * share_pitch * 2; }

@@ -28,18 +28,22 @@ struct RowSum {
   float reference, sum;
 };
 
-template <class Config>
-struct ScoreShared {
-  alignas(1024) std::uint8_t rows[kItemRows / kRowGroup][Config::kGroupBytes];
-  alignas(1024) std::uint8_t statistics[Config::kStages][Config::kStatisticsBytes];
-  RowSum sums[2][kItemRows];
-  alignas(16) std::uint32_t bins[kFirstBins + 1];  ///< by the first digit; the last: of blocks that do not compete
-  Barrier full[Config::kStages], empty[Config::kStages];
-  alignas(16) std::uint16_t shares[];  ///< [kItemRows, share_pitch] where plan.shares is null
-};
+/// Named barriers: of all threads, once shared memory is prepared; of all consumers; from here on of those of a group
+/// of rows.
+inline constexpr int kReadyBarrier = 1, kConsumerBarrier = 2, kRowsBarrier = 3;
 
-/// Named barrier of all consumers; the next two: of those that share rows.
-inline constexpr int kConsumerBarrier = 1, kRowsBarrier = 2;
+/// Consumers of a group of rows: two warpgroups, for two halves of the columns.
+inline constexpr int kGroupThreads = 256;
+__device__ inline int row_group() { return static_cast<int>(threadIdx.x / kGroupThreads); }
+__device__ inline int column_half() { return static_cast<int>(threadIdx.x / 128 % 2); }
+__device__ inline void sync_rows() { named_sync(kRowsBarrier + row_group(), kGroupThreads); }
+
+/// threadIdx.x, read anew, so that nothing that follows from it takes registers while there are products.
+__device__ inline int read_thread() {
+  int thread;
+  asm volatile("mov.u32 %0, %tid.x;" : "=r"(thread));
+  return thread;
+}
 
 /// Keeps squares of small shares above zero.
 inline constexpr float kShareScale = 0x1p60f;
@@ -76,29 +80,33 @@ struct ItemPlace {
   }
 };
 
-/// What an item's rows see, all of it read at once: the first product waits for it.
+template <class Config>
+struct ScoreShared {
+  alignas(1024) std::uint8_t rows[kItemRows / kRowGroup][Config::kGroupBytes];
+  alignas(1024) std::uint8_t statistics[Config::kStages][Config::kStatisticsBytes];
+  RowSum sums[2][kItemRows];
+  alignas(16) std::uint32_t bins[kFirstBins + 1];  ///< by the first digit; the last: of blocks that do not compete
+  ItemPlace items[kItemRows / kRowGroup][2];       ///< a group's, in turn: not in registers while there are products
+  Barrier full[Config::kStages], empty[Config::kStages];
+  alignas(16) std::uint16_t shares[];  ///< [kItemRows, share_pitch] where plan.shares is null
+};
+
+/// What an item's rows see.
 struct ItemReach {
-  int chunks[2];  ///< copies of kColumns statistics that each group of rows meets
+  int chunks[2];  ///< copies of kColumns statistics that each group of rows meets; all where another item may follow
   int micros[2];  ///< in the blocks that two rows see; some of the last may lie past the sequence's end
 
   /// Of the rows `row` and row + 8.
-  __device__ ItemReach(const Plan& plan, const ItemPlace& item, int row) {
-    const auto len_q = static_cast<int>(plan.geometry.len_q(item.batch));
-    const int last = ((len_q + kTileQueries - 1) >> kLog2TileQueries) - 1;
-    // The last tile of a group of rows sees no fewer blocks than those before.
-    const int rows[4] = {kRowGroup - 1, kItemRows - 1, row, row + 8};
-    int tile[4], visible[4];
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      tile[i] = item.place(plan, rows[i]).tile;
-      visible[i] = plan.ranges[item.batch * plan.tiles + max(min(tile[i], last), 0)].visible << plan.log2_micros;
-    }
+  __device__ ItemReach(const Plan& plan, const ItemPlace& item, const SequenceTiles& sequence, int row) {
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const bool exists = item.place(plan, i * kRowGroup).tile <= last;
-      chunks[i] = exists ? (visible[i] + kColumns - 1) >> kLog2Columns : 0;
-      micros[i] = tile[2 + i] <= last ? visible[2 + i] : 0;
+      // No tile sees fewer blocks than those before it.
+      const int first = item.place(plan, i * kRowGroup).tile, last = item.place(plan, (i + 1) * kRowGroup - 1).tile;
+      const int seen = sequence.visible(max(min(last, sequence.tiles() - 1), first));
+      chunks[i] = ((seen << plan.log2_micros) + kColumns - 1) >> kLog2Columns;
+      micros[i] = sequence.visible(item.place(plan, row + 8 * i).tile) << plan.log2_micros;
     }
+    if (!plan.folded) chunks[0] = chunks[1] = all_chunks();
   }
   __device__ int all_chunks() const { return max(chunks[0], chunks[1]); }
 };

@@ -33,13 +33,13 @@ class ScoreEstimate {
       : plan_(plan), s_(shared), shares_(shares) {}
 
   /// The first of the two rows that a thread holds; the other is eight further.
-  __device__ static int row() {
-    return row_group() * kRowGroup + static_cast<int>(threadIdx.x % 128 / 32) * 16 + lane() / 4;
+  __device__ static int row(int thread = static_cast<int>(threadIdx.x)) {
+    return thread / kGroupThreads * kRowGroup + thread % 128 / 32 * 16 + thread % 32 / 4;
   }
 
   /// What its rows see.
-  __device__ void place(const ItemPlace& item, const ItemReach& reach) {
-    len_k_ = static_cast<int>(plan_.geometry.len_k(item.batch));
+  __device__ void place(const SequenceTiles& sequence, const ItemReach& reach) {
+    len_k_ = sequence.len_k;
     chunks_ = row_group() == 0 ? reach.chunks[0] : reach.chunks[1];
     const int micros = (len_k_ + (1 << plan_.log2_micro_block) - 1) >> plan_.log2_micro_block;
 #pragma unroll
@@ -47,9 +47,8 @@ class ScoreEstimate {
     plain_ = __reduce_min_sync(0xffffffffu, min(len_k_ >> plan_.log2_micro_block, min(limit_[0], limit_[1])));
   }
 
-  /// The exponentials of the blocks of the rows' copies, to the shares; from them to shares, to the sums. `chunks`:
-  /// copies of the item.
-  __device__ void run(int chunks) {
+  /// The exponentials of the blocks of the rows' copies, to the shares, and their sums.
+  __device__ void run() {
     reference_[0] = reference_[1] = sum_[0] = sum_[1] = 0.0f;
     const std::uint8_t* rows = s_.rows[row_group()];
     const Operand<1024, 16> queries(rows);
@@ -65,24 +64,31 @@ class ScoreEstimate {
       release_copy();
       weigh(mean, variance, chunk);
     }
-#pragma unroll 1
-    for (int chunk = chunks_; chunk < chunks; ++chunk) {
-      s_.full[ring_.index].wait(ring_.phase);
-      release_copy();
-    }
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       const float total = quad_sum(sum_[r]);
-      if (lane() % 4 == 0) s_.sums[half()][row() + 8 * r] = {reference_[r], total};
+      if (lane() % 4 == 0) s_.sums[column_half()][row() + 8 * r] = {reference_[r], total};
     }
-    named_sync(kRowsBarrier + row_group(), 256);
-    if (threadIdx.x % 256 < kRowGroup) make_factors(row_group() * kRowGroup + static_cast<int>(threadIdx.x % 256));
   }
 
+  /// From the sums of both halves to what makes shares of exponentials.
+  __device__ void make_factors() {
+    const int row = static_cast<int>(threadIdx.x % kGroupThreads);
+    if (row >= kRowGroup) return;
+    RowSum &a = s_.sums[0][row_group() * kRowGroup + row], &b = s_.sums[1][row_group() * kRowGroup + row];
+    const float top = fmaxf(a.sum != 0.0f ? a.reference : -INFINITY, b.sum != 0.0f ? b.reference : -INFINITY);
+    const float of_a = a.sum != 0.0f ? exp2_fast(a.reference - top) : 0.0f;
+    const float of_b = b.sum != 0.0f ? exp2_fast(b.reference - top) : 0.0f;
+    const float total = fmaf(a.sum, of_a, b.sum * of_b);
+    const float scale = total == 0.0f ? 0.0f : __fdividef(kShareScale, total);
+    a.reference = of_a * scale;
+    b.reference = of_b * scale;
+  }
+
+  /// Blocks that the group's rows see at most, in whole copies.
+  __device__ int blocks() const { return chunks_ * Config::kChunkBlocks; }
+
  private:
-  // This thread's half of the columns, and 64 of the rows.
-  __device__ static int half() { return static_cast<int>(threadIdx.x / 128 % 2); }
-  __device__ static int row_group() { return static_cast<int>(threadIdx.x / 256); }
   __device__ static int lane() { return static_cast<int>(threadIdx.x % 32); }
 
   __device__ void release_copy() {
@@ -94,9 +100,9 @@ class ScoreEstimate {
   __device__ void issue(float (&mean)[kTile], float (&variance)[kTile], const Operand<1024, 16>& queries,
                         std::uint64_t squares) {
     const std::uint8_t* statistics = s_.statistics[ring_.index];
-    const Operand<1024, 16> means(statistics + half() * kHalf * 128);
+    const Operand<1024, 16> means(statistics + column_half() * kHalf * 128);
     const std::uint64_t variances =
-        narrow_operand(statistics + wide_bytes(kColumns, Config::kDim) + half() * kHalf * 32);
+        narrow_operand(statistics + wide_bytes(kColumns, Config::kDim) + column_half() * kHalf * 32);
     pin(mean);
     pin(variance);
     wgmma_fence();
@@ -129,7 +135,8 @@ class ScoreEstimate {
 #pragma unroll
     for (int i = 0; i < kTile; ++i)
       mean[i] = fmaf(terms.spread, variance[i] + smaller(variance[i], terms.cap), mean[i]);
-    if ((chunk + 1) * kColumns > plain_) mask(mean, variance, chunk * kColumns + half() * kHalf + lane() % 4 * kEach);
+    if ((chunk + 1) * kColumns > plain_)
+      mask(mean, variance, chunk * kColumns + column_half() * kHalf + lane() % 4 * kEach);
 
     float mass[2][kMasses], top[2];
 #pragma unroll
@@ -188,7 +195,7 @@ class ScoreEstimate {
 
   /// Where the exponential of this thread's row r and its block `block` of a chunk lies.
   __device__ std::uint16_t* stored(int r, int chunk, int block) const {
-    const int first = chunk * Config::kChunkBlocks + (half() * 4 + lane() % 4) * kBlocks;
+    const int first = chunk * Config::kChunkBlocks + (column_half() * 4 + lane() % 4) * kBlocks;
     return shares_ + share_place(plan_.share_pitch, row() + 8 * r, first + block);
   }
 
@@ -230,18 +237,6 @@ class ScoreEstimate {
         *reinterpret_cast<uint4*>(stored(r, chunk, i)) = pack<bfloat16>(eight);
       }
     }
-  }
-
-  /// From both halves of a row.
-  __device__ void make_factors(int row) {
-    RowSum &a = s_.sums[0][row], &b = s_.sums[1][row];
-    const float top = fmaxf(a.sum != 0.0f ? a.reference : -INFINITY, b.sum != 0.0f ? b.reference : -INFINITY);
-    const float of_a = a.sum != 0.0f ? exp2_fast(a.reference - top) : 0.0f;
-    const float of_b = b.sum != 0.0f ? exp2_fast(b.reference - top) : 0.0f;
-    const float total = fmaf(a.sum, of_a, b.sum * of_b);
-    const float scale = total == 0.0f ? 0.0f : __fdividef(kShareScale, total);
-    a.reference = of_a * scale;
-    b.reference = of_b * scale;
   }
 
   const Plan& plan_;

@@ -65,9 +65,8 @@ __device__ inline void store_priorities(const Plan& plan, std::uint32_t* bins, f
   for (int i = 0; i < 8; ++i) {
     const int block = first + i;
     const bool visible = block < range.visible;
-    const bool forced = (block < range.sink_end) | ((block >= range.near_begin) & (block < range.near_end));
     not_finite += visible & !(score[i] < INFINITY);
-    priority[i] = forced ? INFINITY : score[i] * weight;
+    priority[i] = range.forced(block) ? INFINITY : score[i] * weight;
     if (count) {
       const bool competes = visible & (priority[i] < INFINITY);
       atomicAdd(bins + (competes ? __float_as_uint(priority[i]) >> kSecondBits : kFirstBins), 1u);
@@ -99,21 +98,22 @@ __device__ void publish_counts(const Plan& plan, const ScoreShared<Config>& s) {
   }
 }
 
-/// Priorities of an item's tiles, whose rows see at most `visible` blocks, eight blocks of a tile and head per thread.
+/// Priorities of the tiles of a group of rows, which see at most `visible` blocks, eight blocks of a tile and head per
+/// thread.
 template <class Config>
 __device__ void finish_scores(const Plan& plan, ScoreShared<Config>& s, const ItemPlace& item, int visible,
                               const std::uint16_t* shares) {
+  const SequenceTiles sequence = plan.sequence(item.batch);
   const int pitch = plan.share_pitch, log2_run = kLog2TileQueries - plan.log2_representatives;
-  const auto octets = static_cast<std::uint32_t>(visible / 8), tasks = octets * kItemRows >> plan.log2_representatives;
+  const auto octets = static_cast<std::uint32_t>(visible / 8), tasks = octets * kRowGroup >> plan.log2_representatives;
 #pragma unroll 1
-  for (std::uint32_t i = threadIdx.x; i < tasks; i += Config::kConsumers) {
-    const int row = static_cast<int>(i / octets << plan.log2_representatives);
+  for (std::uint32_t i = threadIdx.x % kGroupThreads; i < tasks; i += kGroupThreads) {
+    const int row = row_group() * kRowGroup + static_cast<int>(i / octets << plan.log2_representatives);
     const int block = static_cast<int>(i % octets) * 8;
     const RepresentativePlace place = item.place(plan, row);
-    if (place.tile >= plan.tiles) continue;
-    const TileRange range = plan.ranges[item.batch * plan.tiles + place.tile];
+    const TileRange range = sequence.range(place.tile);
     if (block >= range.visible) continue;
-    const int runs = (range.queries + (1 << log2_run) - 1) >> log2_run;
+    const int runs = (sequence.queries(place.tile) + (1 << log2_run) - 1) >> log2_run;
     float score[8];
     switch (plan.options.aggregation) {
       case patterns::Aggregation::rms:

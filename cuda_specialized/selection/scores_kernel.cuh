@@ -1,10 +1,10 @@
 // Block scores: the product of representatives and micro-block statistics on Hopper's tensor cores, shares of the
 // attention mass, and what a tile makes of them.
 //
-// Persistent thread blocks of four consumer warpgroups and a thread that fetches statistics. Consumers hold 128
-// representatives of one key-value head (scores_queries.cuh: u, and u^2 beside it) and meet all of the head's
-// statistics (scores_estimate.cuh). The exponentials of blocks are kept as bfloat16 until their sum is known, in shared
-// memory where an item's fit; then they are read back, tile by tile (scores_finish.cuh).
+// Persistent thread blocks of two groups of consumers, two warpgroups each, and a thread that fetches statistics. A
+// group holds 64 representatives of a key-value head (scores_queries.cuh: u, and u^2 beside it) and meets all of the
+// head's statistics that they see (scores_estimate.cuh). The exponentials of blocks are kept as bfloat16 until their
+// sum is known, in shared memory where an item's fit; then they are read back, tile by tile (scores_finish.cuh).
 #pragma once
 
 #include "halftone/cuda_specialized/selection/launch.cuh"
@@ -28,40 +28,46 @@ __device__ void fetch_statistics(const Plan& plan, ScoreShared<Config>& s) {
   for (int round = 0;; ++round) {
     const ItemPlace item(plan, round);
     if (!item.exists) return;
-    const int chunks = ItemReach(plan, item, 0).all_chunks();
+    const ItemReach reach(plan, item, plan.sequence(item.batch), 0);
     const std::uint8_t* from =
         plan.statistics + std::int64_t{item.sequence(plan)} * plan.chunks * Config::kStatisticsBytes;
+    wait_for_previous_kernel();
 #pragma unroll 1
-    for (int chunk = 0; chunk < chunks; ++chunk, from += Config::kStatisticsBytes) {
+    for (int chunk = 0; chunk < reach.all_chunks(); ++chunk, from += Config::kStatisticsBytes) {
       s.empty[ring.index].wait(ring.phase ^ 1u);
       s.full[ring.index].arrive_expect(Config::kStatisticsBytes);
       load_bulk(s.statistics[ring.index], from, Config::kStatisticsBytes, &s.full[ring.index]);
+#pragma unroll
+      for (const int chunks : reach.chunks)  // of a group that does not meet it
+        if (chunk >= chunks) s.empty[ring.index].arrive(kGroupThreads / 32);
       ring.advance();
     }
   }
 }
 
-/// By the consumers; the first item's queries are on their way.
+/// By the consumers; the first item's queries are on their way. All that the two groups of rows share is the copies.
 template <class Config>
-__device__ void score(const Plan& plan, ScoreShared<Config>& s) {
+__device__ void score(const Plan& plan, ScoreShared<Config>& s, ItemPlace item) {
   std::uint16_t* shares =
       plan.shares ? plan.shares + std::int64_t{blockIdx.x} * kItemRows * plan.share_pitch : s.shares;
   const ScoreQueries<Config> queries(plan, s);
   ScoreEstimate<Config> estimate(plan, s, shares);
-  ItemPlace item(plan, 0);
-  for (int round = 0; item.exists;) {
-    const ItemReach reach(plan, item, estimate.row());
-    const int chunks = reach.all_chunks();
-    estimate.place(item, reach);
+  for (int round = 0; item.exists; ++round) {
+    ItemPlace& kept = s.items[row_group()][round % 2];
+    const SequenceTiles sequence = plan.sequence(item.batch);
+    estimate.place(sequence, ItemReach(plan, item, sequence, estimate.row(read_thread())));
+    if (threadIdx.x % kGroupThreads == 0) kept = item;
     queries.complete();
-    named_sync(kConsumerBarrier, Config::kConsumers);  // the queries are there, the last item's shares read
-    if (chunks > 0) estimate.run(chunks);
-    named_sync(kConsumerBarrier, Config::kConsumers);  // shares and factors are there, the queries read
-    const ItemPlace next(plan, ++round);
-    if (next.exists) queries.load(next);
-    if (chunks > 0) finish_scores<Config>(plan, s, item, chunks * Config::kChunkBlocks, shares);
-    item = next;
+    sync_rows();  // the queries are there, the last item's shares read
+    estimate.run();
+    sync_rows();  // exponentials and sums are there, the queries read
+    item = ItemPlace(plan, round + 1);
+    if (item.exists) queries.load(item);
+    estimate.make_factors();
+    sync_rows();
+    finish_scores<Config>(plan, s, kept, estimate.blocks(), shares);
   }
+  wait_for_previous_kernel();
   named_sync(kConsumerBarrier, Config::kConsumers);
   if (plan.has_budget()) publish_counts(plan, s);
 }
@@ -71,23 +77,26 @@ __global__ void __launch_bounds__(Config::kThreads, 1) scores_kernel(const __gri
   extern __shared__ __align__(1024) std::uint8_t raw[];  // the 128-byte swizzle repeats every 1,024 bytes
   auto& s = *reinterpret_cast<ScoreShared<Config>*>(raw);
   launch_dependents();
-  if (threadIdx.x < Config::kConsumers) ScoreQueries<Config>(plan, s).load(ItemPlace(plan, 0));
-  if (threadIdx.x == Config::kConsumers) {
-    for (Barrier& barrier : s.full) barrier.init(1);
-    for (Barrier& barrier : s.empty) barrier.init(Config::kConsumers / 32);
-    fence_barrier_init();
-  }
-#pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < kFirstBins / 4; i += Config::kThreads)
-    reinterpret_cast<uint4*>(s.bins)[i] = {};
-  __syncthreads();
-  wait_for_previous_kernel();
   if (threadIdx.x < Config::kConsumers) {
+    const ItemPlace first(plan, 0);
+    ScoreQueries<Config>(plan, s).load(first);
     take_registers<Config::kConsumerRegisters>();
-    score<Config>(plan, s);
+    named_sync(kReadyBarrier, Config::kThreads);
+    score<Config>(plan, s, first);
   } else {
     give_registers<Config::kProducerRegisters>();
-    if (threadIdx.x == Config::kConsumers) fetch_statistics<Config>(plan, s);
+    const int thread = static_cast<int>(threadIdx.x) - Config::kConsumers;
+    if (thread == 0) {
+      for (Barrier& barrier : s.full) barrier.init(1);
+      for (Barrier& barrier : s.empty) barrier.init(Config::kConsumers / 32);
+      fence_barrier_init();
+    }
+#pragma unroll 1
+    for (int i = thread; i < kFirstBins / 4; i += Config::kThreads - Config::kConsumers)
+      reinterpret_cast<uint4*>(s.bins)[i] = {};
+    named_arrive(kReadyBarrier, Config::kThreads);
+    if (thread > 0) return;
+    fetch_statistics<Config>(plan, s);
   }
 }
 

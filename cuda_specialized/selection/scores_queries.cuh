@@ -10,58 +10,72 @@
 
 namespace halftone::cuda::selection {
 
-/// By the consumers; a thread takes eight dimensions of every kRows-th representative.
+/// By the consumers of a group of rows; a thread takes eight dimensions of every kStep-th representative.
 template <class Config>
 class ScoreQueries {
-  static constexpr int kPieces = Config::kDim / 8, kRows = Config::kConsumers / kPieces;
+  static constexpr int kPieces = Config::kDim / 8, kStep = kGroupThreads / kPieces, kSteps = kRowGroup / kStep;
 
  public:
   __device__ ScoreQueries(const Plan& plan, ScoreShared<Config>& shared) : plan_(plan), s_(shared) {}
 
   /// Starts copying those of an item to where the last item's lay.
   __device__ void load(const ItemPlace& item) const {
-    const AttentionParams& p = plan_.params;
-    const int log2_run = kLog2TileQueries - plan_.log2_representatives;
-    const std::int32_t first_head = item.head_kv * plan_.group;
-    const SequenceExtent extent = sequence_extent(p, item.batch);
-    const auto* q =
-        static_cast<const std::uint16_t*>(p.q) + row_offset(p, p.q_stride, item.batch, 0, extent.begin_q) + piece() * 8;
-#pragma unroll 1
-    for (int row = first_row(); row < kItemRows; row += kRows) {
-      const RepresentativePlace place = item.place(plan_, row);
-      const std::int64_t first = place.tile * kTileQueries + (place.index << log2_run);
-      const bool exists = place.tile < plan_.tiles && first < extent.len_q && piece() * 8 < p.dim;
-      const std::int64_t query = patterns::detail::representative_query(first, 1 << log2_run, extent.len_q);
-      const std::int64_t offset = (first_head + place.head) * p.q_stride.head + query * p.q_stride.seq;
-      copy_async(shared_address(&wide(row)), exists ? q + offset : q, exists);
+    constexpr int kTogether = 32 / kPieces;  // rows of a warp in one step
+    const int lane = read_thread() % 32, first_row = read_thread() % kGroupThreads / 32 * kTogether;
+    // A lane works out where one of the warp's rows comes from.
+    const int mine = lane % (kTogether * kSteps);
+    const auto address = reinterpret_cast<std::uintptr_t>(
+        query(item, first_row + mine % kTogether + mine / kTogether * kStep));
+    const bool real = piece() * 8 < plan_.params.dim;
+#pragma unroll
+    for (int i = 0; i < kSteps; ++i) {
+      const std::uintptr_t from = __shfl_sync(0xffffffffu, address, i * kTogether + lane / kPieces);
+      const auto* row = reinterpret_cast<const uint4*>(from);
+      copy_async(shared_address(wide() + i * kWideStep), from ? row + piece() : plan_.params.q, from && real);
     }
     copy_commit();
   }
 
-  /// Completes them; the products may follow behind a barrier of all consumers.
+  /// Completes them; the products may follow behind a barrier of those that share the rows.
   __device__ void complete() const {
     const bool even = has_even_groups(plan_.params.dim);
+    uint4* row = wide();
     copy_wait<0>();
 #pragma unroll 1
-    for (int row = first_row(); row < kItemRows; row += kRows) {
+    for (int i = 0; i < kSteps; ++i, row += kWideStep) {
       float u[8];
-      convert(wide(row), u);
+      convert(*row, u);
 #pragma unroll
       for (float& x : u) x *= x;
-      if (even) store_even_groups<false, Config::kDim / 32>(u, narrow(row), row % kRowGroup, piece());
+      if (even) store_even_groups<false, Config::kDim / 32>(u, narrow(), first_row() + i * kStep, piece());
     }
     if (!even) square_any_groups();
     fence_shared_for_copies();
   }
 
  private:
-  __device__ static int piece() { return static_cast<int>(threadIdx.x % kPieces); }
-  __device__ static int first_row() { return static_cast<int>(threadIdx.x / kPieces); }
-  __device__ uint4& wide(int row) const {
-    return *reinterpret_cast<uint4*>(s_.rows[row / kRowGroup] + wide_offset(kRowGroup, row % kRowGroup, piece()));
+  __device__ static int piece() { return read_thread() % kPieces; }
+  __device__ static int first_row() { return read_thread() % kGroupThreads / kPieces; }
+  __device__ std::uint8_t* operand() const { return s_.rows[row_group()]; }
+  __device__ std::uint8_t* narrow() const { return operand() + wide_bytes(kRowGroup, Config::kDim); }
+  /// This thread's piece of its first row; a step further it lies kWideStep on.
+  __device__ uint4* wide() const {
+    return reinterpret_cast<uint4*>(operand() + wide_offset(kRowGroup, first_row(), piece()));
   }
-  __device__ std::uint8_t* narrow(int row) const {
-    return s_.rows[row / kRowGroup] + wide_bytes(kRowGroup, Config::kDim);
+  static constexpr int kWideStep = kStep * 128 / 16;
+  static_assert(kStep % 8 == 0, "the swizzle repeats every eight rows");
+
+  /// The query that a row of the group stands for; null: there is none.
+  __device__ const std::uint16_t* query(const ItemPlace& item, int row) const {
+    const AttentionParams& p = plan_.params;
+    const RepresentativePlace place = item.place(plan_, row_group() * kRowGroup + row);
+    const SequenceExtent extent = sequence_extent(p, item.batch);
+    const int log2_run = kLog2TileQueries - plan_.log2_representatives, len_q = static_cast<int>(extent.len_q);
+    const int first = (place.tile << kLog2TileQueries) + (place.index << log2_run);
+    if (first >= len_q) return nullptr;
+    const std::int64_t query = patterns::detail::representative_query(first, 1 << log2_run, len_q);
+    return static_cast<const std::uint16_t*>(p.q) +
+           row_offset(p, p.q_stride, item.batch, item.head_kv * plan_.group + place.head, extent.begin_q + query);
   }
 
   /// Queries become bfloat16.
@@ -75,18 +89,16 @@ class ScoreQueries {
 
   __device__ void square_any_groups() const {
     constexpr int kGroupsPerRow = patterns::detail::kVarianceGroups;
-    named_sync(kConsumerBarrier, Config::kConsumers);  // rows are there
+    sync_rows();
 #pragma unroll 1
-    for (int i = static_cast<int>(threadIdx.x); i < kItemRows * kGroupsPerRow; i += Config::kConsumers) {
+    for (int i = read_thread() % kGroupThreads; i < kRowGroup * kGroupsPerRow; i += kGroupThreads) {
       const int row = i / kGroupsPerRow, group = i % kGroupsPerRow;
-      const std::uint8_t* operand = s_.rows[row / kRowGroup];
       const float sum = sum_group<false>(plan_.params.dim, group, [&](int j) {
-        const auto* piece =
-            reinterpret_cast<const std::uint16_t*>(operand + wide_offset(kRowGroup, row % kRowGroup, j / 8));
+        const auto* piece = reinterpret_cast<const std::uint16_t*>(operand() + wide_offset(kRowGroup, row, j / 8));
         const float x = __uint_as_float(std::uint32_t{piece[j % 8]} << 16);
         return x * x;
       });
-      narrow_element(narrow(row), row % kRowGroup, group) = bfloat16(sum).bits;
+      narrow_element(narrow(), row, group) = bfloat16(sum).bits;
     }
   }
 

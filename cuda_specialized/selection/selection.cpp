@@ -7,6 +7,7 @@
 #include "halftone/cuda_specialized/common/check.hpp"
 #include "halftone/cuda_specialized/common/request.hpp"
 #include "halftone/cuda_specialized/selection/plan.hpp"
+#include "halftone/patterns/halftone/near_field.hpp"
 
 namespace halftone::cuda::selection {
 namespace {
@@ -49,8 +50,9 @@ void check_budget(const AttentionParams& p, const SelectionOptions& o) {
   if (o.density == 0.0 || p.packed()) return;
   const Plan plan = make_plan(p, o, nullptr, 1, nullptr);
   std::int64_t visible = 0, forced = 0;
+  const patterns::detail::NearField near{plan.geometry, o.sink_blocks, o.local_blocks};
   for (std::int32_t tile = 0; tile < plan.tiles; ++tile) {
-    const patterns::detail::TileBlocks blocks = plan.near.blocks(0, tile);
+    const patterns::detail::TileBlocks blocks = near.blocks(0, tile);
     visible += blocks.visible;
     forced += blocks.count_forced();
   }

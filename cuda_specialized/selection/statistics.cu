@@ -1,6 +1,5 @@
 // One pass over K and (for landmarks) V: micro-block moments, block means; and what later kernels start from.
 #include "halftone/cuda_specialized/common/barrier.cuh"
-#include "halftone/cuda_specialized/common/block_scan.cuh"
 #include "halftone/cuda_specialized/common/check.hpp"
 #include "halftone/cuda_specialized/common/copy_async.cuh"
 #include "halftone/cuda_specialized/selection/groups.cuh"
@@ -12,33 +11,34 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kInFlight = 8;  // 16-byte loads per thread
 
-/// Thread blocks of each kind of work per sequence and key-value head, in the order in which they are numbered, after
-/// the first.
+/// Thread blocks of a sequence and key-value head, and of all of them. After the first come those for the keys, then
+/// those for the values.
 struct Shares {
-  std::uint32_t keys, values;
+  Divider each;
+  std::uint32_t all;
 };
 
-__host__ __device__ inline int rows_per_block(const Plan& plan) {
-  return plan.dim == 64 ? kThreads / 8 : kThreads / 16;
-}
+__host__ __device__ inline int log2_pieces(const Plan& plan) { return plan.dim == 64 ? 3 : 4; }
+__host__ __device__ inline int rows_per_block(const Plan& plan) { return kThreads >> log2_pieces(plan); }
 
 /// A thread block's shared memory: rows on their way, [kInFlight, kThreads] pieces, of which a thread touches its own
 /// alone; behind a barrier, eight values of every thread.
-extern __shared__ uint4 staged[];
+extern __shared__ __align__(128) uint4 staged[];
 constexpr int kSharedBytes = kInFlight * kThreads * static_cast<int>(sizeof(uint4));
 using Values = float[kThreads][9];
 static_assert(sizeof(Values) <= kSharedBytes);
 __device__ inline Values& shared_values() { return *reinterpret_cast<Values*>(staged); }
 
 /// Walks `count` rows of 8 columns each, `stride` elements apart, in order, with kInFlight of them on their way through
-/// shared memory. Not unrolled: a cold cache brings code more slowly than this needs.
+/// shared memory. Not unrolled: code comes more slowly than this needs.
 template <class Element, class Visit>
-__device__ inline void for_rows(const std::uint16_t* first, std::int64_t stride, int count, const Visit& visit) {
+__device__ inline void for_rows(const std::uint16_t* next, std::int64_t stride, int count, const Visit& visit) {
   const std::uint32_t mine = shared_address(staged + threadIdx.x);
   constexpr std::uint32_t kSlot = kThreads * sizeof(uint4);
   const auto fetch = [&](int i) {
-    if (i < count) copy_async(mine + static_cast<std::uint32_t>(i % kInFlight) * kSlot, first + i * stride, true);
+    if (i < count) copy_async(mine + static_cast<std::uint32_t>(i % kInFlight) * kSlot, next, true);
     copy_commit();
+    next += stride;
   };
 #pragma unroll 1
   for (int i = 0; i < kInFlight; ++i) fetch(i);
@@ -55,7 +55,7 @@ __device__ inline void for_rows(const std::uint16_t* first, std::int64_t stride,
 /// Sums over the micro-blocks of each block become the block's mean, in shared memory and from there in `means`.
 template <class Element>
 __device__ void store_block_mean(const Plan& plan, float (&sum)[8], std::int32_t sequence, int block, int m, int piece,
-                                 std::int64_t len_k, std::uint16_t* means) {
+                                 std::int32_t len_k, std::uint16_t* means) {
   Values& sums = shared_values();
   // What lay there has been read.
   __syncthreads();
@@ -67,8 +67,7 @@ __device__ void store_block_mean(const Plan& plan, float (&sum)[8], std::int32_t
     for (int other = 1; other < plan.micros; ++other)
 #pragma unroll
       for (int c = 0; c < 8; ++c) sum[c] += sums[threadIdx.x + other * pieces][c];
-    const std::int64_t left = len_k - std::int64_t{block} * plan.options.block_k;
-    const int keys = static_cast<int>(min(left, std::int64_t{plan.options.block_k}));
+    const int keys = min(len_k - (block << plan.log2_block), 1 << plan.log2_block);
     const float share = keys > 0 ? 1.0f / static_cast<float>(keys) : 0.0f;
 #pragma unroll
     for (int c = 0; c < 8; ++c) sum[c] *= share;
@@ -98,21 +97,30 @@ __device__ void store_variances(const Plan& plan, const float (&x)[8], std::uint
         bfloat16(sum_group<true>(plan.params.dim, group, [&](int j) { return values[first + j / 8][j % 8]; })).bits;
 }
 
+/// Zeroes the counts of priorities, by all thread blocks but the first.
+__device__ void zero_counts(const Plan& plan) {
+  auto* words = reinterpret_cast<uint4*>(plan.first_bins);
+  constexpr std::uint32_t kPieces = (kFirstBins + kGroups * kGroupStride + kSecondBins) / 4;
+#pragma unroll 1
+  for (std::uint32_t i = (blockIdx.x - 1) * kThreads + threadIdx.x; i < kPieces; i += (gridDim.x - 1) * kThreads)
+    words[i] = {};
+}
+
 /// A thread takes eight dimensions of a micro-block. `kValues`: of V, only for block means.
 template <class Element, bool kValues>
 __device__ void summarise_micro_blocks(const Plan& plan, std::int32_t sequence, int part) {
   const AttentionParams& p = plan.params;
-  const int pieces = plan.dim / 8, piece = static_cast<int>(threadIdx.x % static_cast<unsigned>(pieces));
-  const int micro = part * rows_per_block(plan) + static_cast<int>(threadIdx.x / static_cast<unsigned>(pieces));
-  const int block = micro >> plan.log2_micros, m = micro - (block << plan.log2_micros), size = plan.options.micro_block;
-  const std::int32_t b = sequence / p.heads_kv, head = sequence % p.heads_kv;
+  const int thread = static_cast<int>(threadIdx.x), log2 = log2_pieces(plan), piece = thread & ((1 << log2) - 1);
+  const int micro = part * rows_per_block(plan) + (thread >> log2);
+  const int block = micro >> plan.log2_micros, m = micro - (block << plan.log2_micros);
+  const auto b = static_cast<std::int32_t>(plan.by_heads_kv.quotient(static_cast<std::uint32_t>(sequence)));
   const SequenceExtent extent = sequence_extent(p, b);
-  const std::int64_t first = std::int64_t{block} * plan.options.block_k + m * size, left = extent.len_k - first;
-  const int count = block >= plan.blocks || left < 0 ? 0 : static_cast<int>(min(left, std::int64_t{size}));
+  const auto len_k = static_cast<std::int32_t>(extent.len_k), first = micro << plan.log2_micro_block;
+  const int count = max(min(len_k - first, 1 << plan.log2_micro_block), 0);
   const bool real = piece * 8 < p.dim;
   const TensorStrides& stride = kValues ? p.v_stride : p.k_stride;
   const auto* rows = static_cast<const std::uint16_t*>(kValues ? p.v : p.k) +
-                     row_offset(p, stride, b, head, extent.begin_k) + first * stride.seq + piece * 8;
+                     row_offset(p, stride, b, sequence - b * p.heads_kv, extent.begin_k + first) + piece * 8;
 
   float origin[8] = {}, sum[8] = {}, squares[8] = {};
   for_rows<Element>(rows, stride.seq, real ? count : 0, [&](int i, const float(&x)[8]) {
@@ -146,47 +154,35 @@ __device__ void summarise_micro_blocks(const Plan& plan, std::int32_t sequence, 
   if (plan.options.landmarks) {
 #pragma unroll
     for (int c = 0; c < 8; ++c) sum[c] = fmaf(static_cast<float>(count), origin[c], sum[c]);
-    store_block_mean<Element>(plan, sum, sequence, block, m, piece, extent.len_k,
+    store_block_mean<Element>(plan, sum, sequence, block, m, piece, len_k,
                               kValues ? plan.landmark_value : plan.landmark_key);
   }
 }
 
-/// Zeroes the counts of priorities, by all threads of the launch.
-__device__ void zero_counts(const Plan& plan) {
-  auto* words = reinterpret_cast<uint4*>(plan.first_bins);
-  constexpr std::uint32_t kPieces = (kFirstBins + kGroups * kGroupStride + kSecondBins) / 4;
-  for (std::uint32_t i = blockIdx.x * kThreads + threadIdx.x; i < kPieces; i += gridDim.x * kThreads) words[i] = {};
-}
-
-/// What later kernels look up per tile or start from.
+/// What later kernels start from.
 __device__ void prepare(const Plan& plan) {
+  __shared__ std::uint32_t all_visible, all_forced;
   const int thread = static_cast<int>(threadIdx.x);
+  if (thread == 0) all_visible = all_forced = 0;
+  __syncthreads();
+#pragma unroll 1
   for (int i = thread; i < plan.list_blocks; i += kThreads) plan.progress[i] = 0;
-  std::uint64_t visible = 0, forced = 0;
-  for (int i = thread; i < plan.geometry.batch * plan.tiles; i += kThreads) {
-    const int b = i / plan.tiles, tile = i % plan.tiles;
-    const patterns::detail::TileBlocks blocks = plan.near.blocks(b, tile);
-    const std::int64_t queries = plan.geometry.len_q(b) - std::int64_t{tile} * kTileQueries;
-    TileRange range{};
-    range.visible = static_cast<std::int32_t>(blocks.visible);
-    range.sink_end = static_cast<std::int32_t>(blocks.sink_end);
-    range.near_begin = static_cast<std::int32_t>(min(blocks.near_begin, std::int64_t{plan.blocks}));
-    range.near_end = static_cast<std::int32_t>(blocks.near_end);
-    range.past = plan.geometry.past_blocks(b, tile);
-    range.whole = plan.geometry.whole_blocks(b, tile);
-    range.queries = static_cast<std::int32_t>(max(min(queries, std::int64_t{kTileQueries}), std::int64_t{0}));
-    plan.ranges[i] = range;
-    visible += static_cast<std::uint64_t>(blocks.visible);
-    forced += static_cast<std::uint64_t>(blocks.count_forced());
+  std::uint32_t visible = 0, forced = 0;
+#pragma unroll 1
+  for (int i = thread; i < plan.params.batch * plan.tiles; i += kThreads) {
+    const auto b = static_cast<std::int32_t>(plan.by_tiles.quotient(static_cast<std::uint32_t>(i)));
+    const TileRange range = plan.sequence(b).range(i - b * plan.tiles);
+    visible += static_cast<std::uint32_t>(range.visible);
+    forced += static_cast<std::uint32_t>(range.count_forced());
   }
-  std::uint64_t all_visible, all_forced;
-  exclusive_scan<kThreads>(visible, all_visible);
-  exclusive_scan<kThreads>(forced, all_forced);
+  atomicAdd(&all_visible, visible);
+  atomicAdd(&all_forced, forced);
+  __syncthreads();
   if (thread > 0) return;
   Control& control = *plan.control;
   control = {};
-  control.outcome.visible = static_cast<std::int64_t>(all_visible) * plan.geometry.heads;
-  control.outcome.forced = static_cast<std::int64_t>(all_forced) * plan.geometry.heads;
+  control.outcome.visible = std::int64_t{all_visible} * plan.params.heads_q;
+  control.outcome.forced = std::int64_t{all_forced} * plan.params.heads_q;
   // The slack makes 0.3 of 10 blocks 3, though 0.3 * 10 may be a rounding below.
   const double budget = floor(plan.options.density * static_cast<double>(control.outcome.visible) * (1.0 + 1e-12));
   const std::int64_t rank = static_cast<std::int64_t>(budget) - control.outcome.forced;
@@ -196,15 +192,15 @@ __device__ void prepare(const Plan& plan) {
 template <class Element>
 __global__ void __launch_bounds__(kThreads, 4) statistics_kernel(const __grid_constant__ Plan plan, Shares shares) {
   launch_dependents();
+  if (blockIdx.x == 0) return prepare(plan);
   if (plan.has_budget()) zero_counts(plan);
-  const auto sequences = static_cast<std::uint32_t>(plan.params.batch * plan.params.heads_kv);
-  std::uint32_t index = blockIdx.x;
-  if (index == 0) return prepare(plan);
-  index -= 1;
-  if (index < sequences * shares.keys)
-    return summarise_micro_blocks<Element, false>(plan, index / shares.keys, index % shares.keys);
-  index -= sequences * shares.keys;
-  summarise_micro_blocks<Element, true>(plan, index / shares.values, index % shares.values);
+  const std::uint32_t index = blockIdx.x - 1, of_keys = index < shares.all ? index : index - shares.all;
+  const std::uint32_t sequence = shares.each.quotient(of_keys);
+  const auto part = static_cast<int>(of_keys - sequence * shares.each.divisor);
+  if (index < shares.all)
+    summarise_micro_blocks<Element, false>(plan, static_cast<std::int32_t>(sequence), part);
+  else
+    summarise_micro_blocks<Element, true>(plan, static_cast<std::int32_t>(sequence), part);
 }
 
 }  // namespace
@@ -212,9 +208,9 @@ __global__ void __launch_bounds__(kThreads, 4) statistics_kernel(const __grid_co
 void launch_statistics(const Plan& plan, cudaStream_t stream) {
   const int rows = rows_per_block(plan);
   const auto micro_blocks = static_cast<std::uint32_t>((plan.blocks * plan.micros + rows - 1) / rows);
-  const Shares shares{micro_blocks, plan.options.landmarks ? micro_blocks : 0};
   const auto sequences = static_cast<std::uint32_t>(plan.params.batch * plan.params.heads_kv);
-  const std::uint32_t blocks = 1 + sequences * (shares.keys + shares.values);
+  const Shares shares{Divider(micro_blocks), sequences * micro_blocks};
+  const std::uint32_t blocks = 1 + shares.all * (plan.options.landmarks ? 2 : 1);
   const auto kernel = plan.params.dtype == DType::bfloat16 ? statistics_kernel<bfloat16> : statistics_kernel<float16>;
   HALFTONE_CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes));
   kernel<<<blocks, kThreads, kSharedBytes, stream>>>(plan, shares);

@@ -26,7 +26,6 @@ __device__ inline Bounds bounds_after(const SearchState& state) {
 /// 32 kWords neighbouring blocks of a row, from word `first` on, by a warp.
 struct Stretch {
   int row, first = 0;
-  const TileRange* range = nullptr;
   const float* from = nullptr;  ///< this lane's first priority
 
   int visible = 0;
@@ -34,12 +33,12 @@ struct Stretch {
 
   __device__ Stretch(const Plan& plan, int row_) : row(row_) {
     if (row >= plan.rows) return;
-    range = &plan.range_of(row);
+    const auto [sequence, tile] = plan.mask_row(row);
+    visible = sequence.visible(tile);
     from = plan.priorities + std::int64_t{row} * plan.blocks + threadIdx.x % 32;
   }
   /// Starts reading; past the row's end the next one's, which are not looked at.
   __device__ void load(const Plan& plan) {
-    visible = range->visible;
     const int left = plan.blocks - first * 32;
 #pragma unroll
     for (int i = 0; i < kWords; ++i)

@@ -629,10 +629,42 @@ TEST(CudaSelectionOperands, GiveTheMicroBlocksOfABlockToOneThread) {
   }
 }
 
+TEST(CudaSelectionTiles, SeeWhatGeometryAndNearFieldSay) {
+  for (const std::int32_t block_k : {64, 128})
+    for (const bool causal : {false, true})
+      for (const std::int64_t len_q : {0, 1, 127, 128, 129, 256, 1000})
+        for (const std::int64_t len_k : {1, 63, 64, 65, 128, 300, 1000, 5000})
+          for (const std::int32_t near_blocks : {0, 1, 3, 1 << 29}) {
+            MaskGeometry geometry;
+            geometry.seq_q = len_q;
+            geometry.seq_k = len_k;
+            geometry.block_k = block_k;
+            geometry.causal = causal;
+            const patterns::detail::NearField near{geometry, near_blocks, near_blocks};
+            const SequenceTiles tiles{static_cast<std::int32_t>(len_q), static_cast<std::int32_t>(len_k),
+                                      block_k == 64 ? 6 : 7, near_blocks, near_blocks, causal};
+            ASSERT_EQ(tiles.tiles(), geometry.tiles());
+            for (std::int32_t tile = 0; tile < geometry.tiles() + 2; ++tile) {
+              SCOPED_TRACE(::testing::Message() << "tile " << tile << " of " << len_q << " x " << len_k << ", causal "
+                                                << causal << ", block_k " << block_k << ", near " << near_blocks);
+              const std::int64_t queries = len_q - std::int64_t{tile} * kTileQueries;
+              EXPECT_EQ(tiles.queries(tile), std::clamp<std::int64_t>(queries, 0, kTileQueries));
+              EXPECT_EQ(tiles.visible(tile), geometry.visible_blocks(0, tile));
+              EXPECT_EQ(tiles.past(tile), geometry.past_blocks(0, tile));
+              EXPECT_EQ(tiles.whole(tile), geometry.whole_blocks(0, tile));
+              const TileRange range = tiles.range(tile);
+              const patterns::detail::TileBlocks blocks = near.blocks(0, tile);
+              EXPECT_EQ(range.count_forced(), blocks.count_forced());
+              for (std::int32_t block = 0; block < geometry.blocks() + 1; ++block)
+                EXPECT_EQ(range.forced(block), blocks.forced(block)) << block;
+            }
+          }
+}
+
 TEST(CudaSelectionDivider, DividesAsTheProcessorDoes) {
-  for (const std::uint32_t divisor : {1u, 2u, 3u, 7u, 64u, 127u, 128u, 1000003u, 0x7fffffffu, 0x80000001u, 0xffffffffu})
-    for (const std::uint32_t n : {0u, 1u, 2u, 126u, 127u, 128u, 129u, 1000002u, 2000006u, 0x7ffffffeu, 0x80000000u,
-                                  0x80000001u, 0xfffffffeu, 0xffffffffu})
+  for (const std::uint32_t divisor : {1u, 2u, 3u, 7u, 64u, 127u, 128u, 1000003u, 0x40000001u, 0x7fffffffu, 0x80000000u})
+    for (const std::uint32_t n : {0u, 1u, 2u, 126u, 127u, 128u, 129u, 1000002u, 2000006u, 0x3fffffffu, 0x40000000u,
+                                  0x40000001u, 0x7ffffffeu, 0x7fffffffu})
       EXPECT_EQ(Divider(divisor).quotient(n), n / divisor) << n << " / " << divisor;
 }
 
