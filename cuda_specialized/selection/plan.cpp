@@ -37,6 +37,7 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   Plan plan{};
   plan.params = params;
   plan.options = options;
+  plan.options.local_blocks = std::min(options.local_blocks, kMostLocalBlocks);
   MaskGeometry& g = plan.geometry;
   g.batch = params.batch;
   g.heads = params.heads_q;
@@ -59,7 +60,6 @@ Plan make_plan(const AttentionParams& params, const SelectionOptions& options, v
   plan.share_pitch = ceil_div(plan.chunks * plan.chunk_blocks, 64) * 64;
   plan.group = params.heads_q / params.heads_kv;
   plan.log2_block = std::countr_zero(static_cast<std::uint32_t>(options.block_k));
-  plan.local_blocks = std::min(options.local_blocks, 1 << 29);
   plan.log2_micro_block = std::countr_zero(static_cast<std::uint32_t>(options.micro_block));
   plan.log2_representatives = std::countr_zero(static_cast<std::uint32_t>(options.representatives));
   plan.row_groups = ceil_div(plan.tiles * plan.group * options.representatives, kRowGroup);

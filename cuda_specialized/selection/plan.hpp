@@ -90,7 +90,6 @@ struct Plan {
   std::int32_t dim;                   ///< padded to 64 or 128
   std::int32_t log2_micro_block;      ///< keys per micro-block
   std::int32_t log2_block;            ///< keys per block
-  std::int32_t local_blocks;          ///< at most 2^29: all
   std::int32_t micros, log2_micros;   ///< micro-blocks per block
   std::int32_t chunks;                ///< copies along the keys: ceil(blocks * micros / kColumns)
   std::int32_t chunk_blocks;          ///< blocks of a copy
@@ -122,8 +121,12 @@ struct Plan {
   HALFTONE_FUNCTION std::int32_t words() const { return (blocks + 31) / 32; }
   HALFTONE_FUNCTION SequenceTiles sequence(std::int32_t b) const {
     const SequenceExtent extent = sequence_extent(params, b);
-    return {static_cast<std::int32_t>(extent.len_q), static_cast<std::int32_t>(extent.len_k), log2_block,
-            options.sink_blocks, local_blocks, params.causal};
+    return {static_cast<std::int32_t>(extent.len_q),
+            static_cast<std::int32_t>(extent.len_k),
+            log2_block,
+            options.sink_blocks,
+            options.local_blocks,
+            params.causal};
   }
   HALFTONE_FUNCTION MaskRow mask_row(std::int32_t row) const {
     const auto at = static_cast<std::uint32_t>(row);

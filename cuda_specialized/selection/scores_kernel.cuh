@@ -95,8 +95,7 @@ __global__ void __launch_bounds__(Config::kThreads, 1) scores_kernel(const __gri
     for (int i = thread; i < kFirstBins / 4; i += Config::kThreads - Config::kConsumers)
       reinterpret_cast<uint4*>(s.bins)[i] = {};
     named_arrive(kReadyBarrier, Config::kThreads);
-    if (thread > 0) return;
-    fetch_statistics<Config>(plan, s);
+    if (thread == 0) fetch_statistics<Config>(plan, s);
   }
 }
 

@@ -24,8 +24,8 @@ class ScoreQueries {
     const int lane = read_thread() % 32, first_row = read_thread() % kGroupThreads / 32 * kTogether;
     // A lane works out where one of the warp's rows comes from.
     const int mine = lane % (kTogether * kSteps);
-    const auto address = reinterpret_cast<std::uintptr_t>(
-        query(item, first_row + mine % kTogether + mine / kTogether * kStep));
+    const auto address =
+        reinterpret_cast<std::uintptr_t>(query(item, first_row + mine % kTogether + mine / kTogether * kStep));
     const bool real = piece() * 8 < plan_.params.dim;
 #pragma unroll
     for (int i = 0; i < kSteps; ++i) {

@@ -1,5 +1,5 @@
-// What a tile of queries sees: MaskGeometry and NearField in 32 bits and without divisions, cheap enough for every kernel
-// to work it out where it needs it.
+// What a tile of queries sees: MaskGeometry and NearField in 32 bits and without divisions, cheap enough for every
+// kernel to work it out where it needs it.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,11 @@ struct TileRange {
   }
 };
 
-/// One sequence in tiles of queries and blocks of 1 << log2_block keys; lengths up to 2^28, local_blocks to 2^29.
+/// More than any sequence has.
+inline constexpr std::int32_t kMostLocalBlocks = 1 << 29;
+
+/// One sequence in tiles of queries and blocks of 1 << log2_block keys; lengths up to 2^28, local_blocks to
+/// kMostLocalBlocks.
 struct SequenceTiles {
   std::int32_t len_q, len_k;
   std::int32_t log2_block, sink_blocks, local_blocks;

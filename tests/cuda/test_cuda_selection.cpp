@@ -272,6 +272,14 @@ std::vector<Case> device_cases() {
                    .len_q = {600},
                    .len_k = {9001},
                    .options = {.micro_block = 8}});
+  cases.push_back({.name = "long_rows_beside_short_ones",  // in one item: ten copies, and one
+                   .dtype = DType::bfloat16,
+                   .heads_q = 2,
+                   .heads_kv = 1,
+                   .dim = 128,
+                   .len_q = {5000},
+                   .len_k = {5000},
+                   .options = {.micro_block = 4, .representatives = 8}});
   cases.push_back({.name = "more_items_than_multiprocessors",
                    .dtype = DType::bfloat16,
                    .heads_q = 20,
@@ -564,6 +572,22 @@ TEST_P(CudaSelectionOf, CountsScoresThatAreNotFinite) {
   EXPECT_EQ(lists.outcome.kept, lists.outcome.forced);
 }
 
+TEST_P(CudaSelectionOf, ForcesMoreBlocksThanThereAre) {
+  const Problem p(GetParam());
+  constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
+  for (const auto& [sinks, locals] : {std::pair{0, kMost}, {kMost, 0}, {kMost, kMost}}) {
+    HalftoneOptions options = p.c.options;
+    options.tolerance = 1e30;
+    options.sink_blocks = sinks;
+    options.local_blocks = locals;
+    DeviceProblem device(p, options);
+    const Lists lists(device.run());
+    EXPECT_EQ(lists.outcome.visible, p.visible_blocks());
+    EXPECT_EQ(lists.outcome.forced, p.visible_blocks());
+    EXPECT_EQ(lists.outcome.kept, p.visible_blocks());
+  }
+}
+
 TEST_P(CudaSelectionOf, ReadsRowsByTheirStrides) {
   const Problem p(GetParam());
   HalftoneOptions options = p.c.options;
@@ -622,7 +646,8 @@ TEST(CudaSelectionOperands, GiveTheMicroBlocksOfABlockToOneThread) {
         const auto row = static_cast<int>(statistics_row(block, m, log2_micros));
         ++seen.at(row);
         // Accumulators: thread t of four holds columns 8 j + 2 t and 8 j + 2 t + 1.
-        EXPECT_EQ(row % 8 / 2, (block * micros + m) % 64 / 16) << micros << " micro-blocks, block " << block << ", " << m;
+        EXPECT_EQ(row % 8 / 2, (block * micros + m) % 64 / 16)
+            << micros << " micro-blocks, block " << block << ", " << m;
         EXPECT_EQ(row / 64, (block * micros + m) / 64);
       }
     EXPECT_EQ(seen, std::vector<int>(kColumns, 1));
@@ -633,16 +658,20 @@ TEST(CudaSelectionTiles, SeeWhatGeometryAndNearFieldSay) {
   for (const std::int32_t block_k : {64, 128})
     for (const bool causal : {false, true})
       for (const std::int64_t len_q : {0, 1, 127, 128, 129, 256, 1000})
-        for (const std::int64_t len_k : {1, 63, 64, 65, 128, 300, 1000, 5000})
-          for (const std::int32_t near_blocks : {0, 1, 3, 1 << 29}) {
+        for (const std::int64_t len_k : {0, 1, 63, 64, 65, 128, 300, 1000, 5000})
+          for (const std::int32_t near_blocks : {0, 1, 3, kMostLocalBlocks}) {
             MaskGeometry geometry;
             geometry.seq_q = len_q;
             geometry.seq_k = len_k;
             geometry.block_k = block_k;
             geometry.causal = causal;
             const patterns::detail::NearField near{geometry, near_blocks, near_blocks};
-            const SequenceTiles tiles{static_cast<std::int32_t>(len_q), static_cast<std::int32_t>(len_k),
-                                      block_k == 64 ? 6 : 7, near_blocks, near_blocks, causal};
+            const SequenceTiles tiles{static_cast<std::int32_t>(len_q),
+                                      static_cast<std::int32_t>(len_k),
+                                      block_k == 64 ? 6 : 7,
+                                      near_blocks,
+                                      near_blocks,
+                                      causal};
             ASSERT_EQ(tiles.tiles(), geometry.tiles());
             for (std::int32_t tile = 0; tile < geometry.tiles() + 2; ++tile) {
               SCOPED_TRACE(::testing::Message() << "tile " << tile << " of " << len_q << " x " << len_k << ", causal "

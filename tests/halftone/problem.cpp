@@ -60,6 +60,7 @@ std::vector<Case> all_cases() {
        .len_q = {300, 65},
        .len_k = {190, 400},
        .packed = true});
+  add({.name = "packed_without_keys", .len_q = {100, 70, 200}, .len_k = {100, 0, 200}, .packed = true});
   add({.name = "odd_dim", .dim = 37, .len_q = {300}, .len_k = {300}});
   add({.name = "float16", .dtype = DType::float16, .dim = 128, .len_q = {700}, .len_k = {700}});
   add({.name = "bfloat16", .dtype = DType::bfloat16, .dim = 128, .len_q = {700}, .len_k = {700}});
