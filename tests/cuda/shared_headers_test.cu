@@ -9,6 +9,7 @@
 #include "halftone/core/block_mask_view.hpp"
 #include "halftone/core/dtype.hpp"
 #include "halftone/core/philox.hpp"
+#include "support/run_tests.hpp"
 
 namespace halftone {
 namespace {
@@ -160,3 +161,8 @@ TEST_F(SharedHeaders, PackedBatchesAreLaidOutAlike) {
 
 }  // namespace
 }  // namespace halftone
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  return halftone::testing::run_tests();
+}

@@ -2,10 +2,12 @@
 
 #include <Kokkos_Core.hpp>
 
+#include "support/run_tests.hpp"
+
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   Kokkos::initialize(argc, argv);
-  const int result = RUN_ALL_TESTS();
+  const int result = halftone::testing::run_tests();
   Kokkos::finalize();
   return result;
 }
